@@ -1,0 +1,1 @@
+//! Test server and raw clients for both protocols; no client library.

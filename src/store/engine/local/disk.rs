@@ -1,0 +1,115 @@
+//! The only code that touches the file system, behind an interface that a test can make fail.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One flat directory of files. A name is never a path.
+pub trait Disk: Send + Sync + 'static {
+    /// Opens a file for reading and writing, `create`s it if it does not exist.
+    fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>>;
+    /// Names of all files, in no order.
+    fn list(&self) -> io::Result<Vec<String>>;
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Makes creations, renames and removals durable.
+    fn sync_directory(&self) -> io::Result<()>;
+}
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    Existing,
+    /// Fails if the file exists.
+    New,
+}
+
+/// One open file. Reads and writes are whole: fewer bytes are an error.
+pub trait DiskFile: Send + Sync + 'static {
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<()>;
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything written so far durable, the file's length included.
+    fn sync(&self) -> io::Result<()>;
+    fn len(&self) -> io::Result<u64>;
+    /// Reserves space up to `bytes` so that later writes within cannot run out of it.
+    fn allocate(&self, bytes: u64) -> io::Result<()>;
+}
+
+/// A real directory, locked against a second process for as long as this value lives.
+pub struct Directory {
+    path: PathBuf,
+    #[expect(dead_code, reason = "held for its lock")]
+    lock: File,
+}
+
+impl Directory {
+    /// Makes the directory if need be, and locks it.
+    pub fn lock(path: &Path) -> io::Result<Directory> {
+        std::fs::create_dir_all(path)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Directory {
+            path: path.to_owned(),
+            lock,
+        })
+    }
+}
+
+impl Disk for Directory {
+    fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(mode == Open::New)
+            .open(self.path.join(name))?;
+        Ok(Arc::new(file))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(&self.path)?;
+        entries
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+impl DiskFile for File {
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(into, at)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, at)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        let flags = rustix::fs::FallocateFlags::empty();
+        Ok(rustix::fs::fallocate(self, flags, 0, bytes)?)
+    }
+}

@@ -1,0 +1,3 @@
+//! The engine on a local disk: one shared write-ahead log, folded later by partition.
+
+mod disk;

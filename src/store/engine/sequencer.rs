@@ -1,0 +1,380 @@
+//! The state machine that every engine in this process shares: it judges intents, gives places,
+//! and applies the effects again when a log is replayed.
+//!
+//! Pure memory, no waiting, no disk. What it holds is *sequenced*, which is ahead of *durable*:
+//! whoever tells of it waits for the position that goes with it.
+
+use super::{Append, AppendTimes, Atom, Decision, Expect, Intent, Observed, Outcome, Placed};
+use super::{Offset, PartitionId, Position, Refusal, Timestamp};
+use crate::store::batch::{Batch, ProducerSequence, Times};
+use crate::store::producers::{Judgement, Producer, Producers, Sent, last_sequence};
+use crate::store::state::{Entry, Key, Value};
+use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+/// Sequenced state: keyed values, and where each partition ends.
+#[derive(Debug, Default)]
+pub struct Sequencer {
+    values: BTreeMap<Key, Entry>,
+    partitions: HashMap<PartitionId, Tail>,
+    /// The newest commit that touched each table of the keyed state.
+    changed: [Position; TABLES],
+    last: Position,
+}
+
+const TABLES: usize = 5;
+
+/// Where a partition's next batch goes, and who wrote to it.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct Tail {
+    #[n(0)]
+    pub log_start: Offset,
+    #[n(1)]
+    pub next: Offset,
+    #[n(2)]
+    pub last_arrival: Timestamp,
+    #[n(3)]
+    pub producers: Producers,
+}
+
+/// A decided atom.
+#[derive(Debug)]
+pub struct Sequenced {
+    /// Its own position if it has effects, else the newest it may have observed.
+    pub position: Position,
+    pub decision: Decision,
+    /// What to keep, in order; empty for a refusal or a duplicate.
+    pub effects: Vec<Effect>,
+}
+
+/// A change as absolute values, fit to be kept in a log and replayed.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    Append(Placement),
+    Put { key: Key, value: Option<Value> },
+    Open { partition: PartitionId },
+    Trim { partition: PartitionId, to: Offset },
+    Drop { partition: PartitionId },
+}
+
+/// A batch with its place.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    pub partition: PartitionId,
+    pub named: PartitionId,
+    pub base: Offset,
+    pub arrival: Timestamp,
+    /// As produced; `times` and `base` are to be patched into its header when it is written.
+    pub batch: Batch,
+    pub times: Times,
+}
+
+impl Sequencer {
+    /// The newest position given out.
+    pub fn last(&self) -> Position {
+        self.last
+    }
+
+    /// Judges an atom against the state before it, and applies it if nothing in it is refused.
+    pub fn decide(&mut self, atom: Atom, now: Timestamp) -> Sequenced {
+        if let Some(refusal) = atom.iter().find_map(|intent| self.refuse(intent, now)) {
+            return Sequenced {
+                position: self.last,
+                decision: Err(refusal),
+                effects: Vec::new(),
+            };
+        }
+        let position = Position(self.last.0 + 1);
+        let mut effects = Vec::with_capacity(atom.len());
+        let mut outcomes = Vec::with_capacity(atom.len());
+        for intent in atom {
+            outcomes.push(self.take(intent, now, &mut effects));
+        }
+        if effects.is_empty() {
+            return Sequenced {
+                position: self.last,
+                decision: Ok(outcomes),
+                effects,
+            };
+        }
+        for effect in &effects {
+            self.apply(position, effect);
+        }
+        Sequenced {
+            position,
+            decision: Ok(outcomes),
+            effects,
+        }
+    }
+
+    /// Applies an effect that was decided before, now or in an earlier life.
+    pub fn apply(&mut self, position: Position, effect: &Effect) {
+        self.last = self.last.max(position);
+        match effect {
+            Effect::Append(placement) => self.apply_append(placement),
+            Effect::Put { key, value } => self.apply_put(position, key, value.as_ref()),
+            Effect::Open { partition } => {
+                let tail = Tail {
+                    last_arrival: Timestamp(-1),
+                    ..Tail::default()
+                };
+                self.partitions.entry(*partition).or_insert(tail);
+            }
+            Effect::Trim { partition, to } => {
+                if let Some(tail) = self.partitions.get_mut(partition) {
+                    tail.log_start = tail.log_start.max(*to);
+                }
+            }
+            Effect::Drop { partition } => {
+                self.partitions.remove(partition);
+            }
+        }
+    }
+
+    pub fn get(&self, key: &Key) -> Observed<Option<Entry>> {
+        let position = self.changed[table(key)];
+        Observed {
+            value: self.values.get(key).cloned(),
+            position,
+        }
+    }
+
+    pub fn scan(&self, range: Range<Key>, count_max: usize) -> Observed<Vec<(Key, Entry)>> {
+        let tables = table(&range.start)..=table(&range.end);
+        let position = self.changed[tables]
+            .iter()
+            .copied()
+            .max()
+            .unwrap_or_default();
+        let found = self.values.range(range).take(count_max);
+        Observed {
+            value: found.map(|(k, e)| (k.clone(), e.clone())).collect(),
+            position,
+        }
+    }
+
+    pub fn tail(&self, partition: PartitionId) -> Option<&Tail> {
+        self.partitions.get(&partition)
+    }
+
+    /// Everything, for a checkpoint.
+    pub fn values(&self) -> impl Iterator<Item = (&Key, &Entry)> {
+        self.values.iter()
+    }
+
+    /// Everything, for a checkpoint.
+    pub fn tails(&self) -> impl Iterator<Item = (PartitionId, &Tail)> {
+        self.partitions.iter().map(|(id, tail)| (*id, tail))
+    }
+
+    /// Puts back what a checkpoint held, taken after the commit at `last`.
+    pub fn restore(
+        last: Position,
+        values: BTreeMap<Key, Entry>,
+        partitions: HashMap<PartitionId, Tail>,
+    ) -> Sequencer {
+        Sequencer {
+            values,
+            partitions,
+            changed: [last; TABLES],
+            last,
+        }
+    }
+
+    /// Forgets producers that have been idle for too long. Not logged: a replay that brings one
+    /// back does no harm.
+    pub fn expire_producers(&mut self, now: Timestamp) {
+        for tail in self.partitions.values_mut() {
+            tail.producers
+                .retain(|_, producer| !producer.is_expired(now));
+        }
+    }
+
+    fn refuse(&self, intent: &Intent, now: Timestamp) -> Option<Refusal> {
+        match intent {
+            Intent::Append(append) => self.refuse_append(append, now),
+            Intent::Put { key, expect, .. } | Intent::Require { key, expect } => {
+                let holds = expect.holds(self.values.get(key));
+                (!holds).then(|| Refusal::Unexpected { key: key.clone() })
+            }
+            Intent::Open { .. } | Intent::Drop { .. } => None,
+            Intent::Trim { partition, to } => match self.partitions.get(partition) {
+                None => Some(Refusal::UnknownPartition(*partition)),
+                Some(tail) if *to > tail.next => Some(Refusal::BeyondEnd {
+                    to: *to,
+                    end: tail.next,
+                }),
+                Some(_) => None,
+            },
+        }
+    }
+
+    fn refuse_append(&self, append: &Append, now: Timestamp) -> Option<Refusal> {
+        if !self.partitions.contains_key(&append.partition) {
+            return Some(Refusal::UnknownPartition(append.partition));
+        }
+        let sequence = append.batch.producer()?;
+        let (producer, found) = (sequence.id, sequence.first);
+        match self.judge(append, sequence, now) {
+            Judgement::Next | Judgement::Duplicate(_) => None,
+            Judgement::OutOfOrder { expected } => Some(Refusal::OutOfOrderSequence {
+                producer,
+                expected,
+                found,
+            }),
+            Judgement::StaleEpoch { current } => Some(Refusal::StaleEpoch {
+                producer,
+                current,
+                found: sequence.epoch,
+            }),
+        }
+    }
+
+    fn judge(&self, append: &Append, sequence: ProducerSequence, now: Timestamp) -> Judgement {
+        let known = self
+            .partitions
+            .get(&append.named)
+            .map(|tail| &tail.producers);
+        match known.and_then(|producers| producers.get(&sequence.id)) {
+            Some(producer) if !producer.is_expired(now) => {
+                producer.judge(sequence, append.batch.span())
+            }
+            _ => Judgement::Next,
+        }
+    }
+
+    /// Turns an intent that was not refused into its effect, if it has one.
+    fn take(&self, intent: Intent, now: Timestamp, effects: &mut Vec<Effect>) -> Outcome {
+        let effect = match intent {
+            Intent::Append(append) => return self.place(append, now, effects),
+            Intent::Require { .. } => return Outcome::Done,
+            Intent::Put { key, value, .. } => Effect::Put { key, value },
+            Intent::Open { partition } => Effect::Open { partition },
+            Intent::Trim { partition, to } => Effect::Trim { partition, to },
+            Intent::Drop { partition } => Effect::Drop { partition },
+        };
+        effects.push(effect);
+        Outcome::Done
+    }
+
+    fn place(&self, append: Append, now: Timestamp, effects: &mut Vec<Effect>) -> Outcome {
+        let tail = self
+            .partitions
+            .get(&append.partition)
+            .expect("refuse() found it");
+        let log_start = tail.log_start;
+        if let Some(sequence) = append.batch.producer()
+            && let Judgement::Duplicate(sent) = self.judge(&append, sequence, now)
+        {
+            let Sent { base, arrival, .. } = sent;
+            return Outcome::Duplicate(Placed {
+                base,
+                arrival,
+                log_start,
+            });
+        }
+        // An atom may hold several batches of one partition; each goes behind the one before.
+        let before = effects.iter().rev().find_map(|effect| match effect {
+            Effect::Append(earlier) if earlier.partition == append.partition => Some(earlier),
+            _ => None,
+        });
+        let base = before.map_or(tail.next, |earlier| earlier.base.plus(earlier.batch.span()));
+        let arrival = now.max(tail.last_arrival);
+        let times = match append.times {
+            AppendTimes::Kept => Times::Kept,
+            AppendTimes::Created => Times::Created(arrival),
+            AppendTimes::Appended => Times::Appended(arrival),
+        };
+        let Append {
+            partition,
+            named,
+            batch,
+            ..
+        } = append;
+        let placement = Placement {
+            partition,
+            named,
+            base,
+            arrival,
+            batch,
+            times,
+        };
+        effects.push(Effect::Append(placement));
+        Outcome::Placed(Placed {
+            base,
+            arrival,
+            log_start,
+        })
+    }
+
+    fn apply_append(&mut self, placement: &Placement) {
+        let Placement {
+            partition,
+            named,
+            base,
+            arrival,
+            batch,
+            ..
+        } = placement;
+        if let Some(tail) = self.partitions.get_mut(partition) {
+            tail.next = tail.next.max(base.plus(batch.span()));
+            tail.last_arrival = tail.last_arrival.max(*arrival);
+        }
+        let Some(sequence) = batch.producer() else {
+            return;
+        };
+        let Some(tail) = self.partitions.get_mut(named) else {
+            return;
+        };
+        let last = last_sequence(sequence.first, batch.span());
+        let sent = Sent {
+            first: sequence.first,
+            last,
+            base: *base,
+            arrival: *arrival,
+        };
+        tail.producers
+            .entry(sequence.id)
+            .and_modify(|producer| producer.record(sequence, sent))
+            .or_insert_with(|| Producer::new(sequence, sent));
+    }
+
+    fn apply_put(&mut self, position: Position, key: &Key, value: Option<&Value>) {
+        self.changed[table(key)] = position;
+        match value {
+            Some(value) => {
+                let entry = Entry {
+                    value: value.clone(),
+                    version: position,
+                };
+                self.values.insert(key.clone(), entry);
+            }
+            None => {
+                self.values.remove(key);
+            }
+        }
+    }
+}
+
+impl Expect {
+    fn holds(self, found: Option<&Entry>) -> bool {
+        match self {
+            Expect::Anything => true,
+            Expect::Absent => found.is_none(),
+            Expect::Present => found.is_some(),
+            Expect::Version(version) => found.is_some_and(|entry| entry.version == version),
+        }
+    }
+}
+
+/// A key's table: keyed values that are observed together.
+fn table(key: &Key) -> usize {
+    match key {
+        Key::Counter(_) => 0,
+        Key::Stream(_) => 1,
+        Key::StreamName(_) => 2,
+        Key::Group(_) => 3,
+        Key::Commit(_) => 4,
+    }
+}

@@ -1,0 +1,161 @@
+//! Groups and their committed offsets, the stored truth that leases are rendered from.
+
+use super::catalog::{atom, put, remove};
+use super::engine::Expect;
+use super::error::StoreError;
+use super::state::{Commit, CommitKey, Group, Key, Value};
+use super::stream::Stream;
+use super::view::View;
+use super::{Name, PartitionIndex};
+use std::future::Future;
+use std::sync::Arc;
+
+/// One partition's offset to be committed.
+#[derive(Clone, Debug)]
+pub struct NewCommit {
+    pub stream: Name,
+    pub partition: PartitionIndex,
+    pub commit: Commit,
+}
+
+impl View {
+    /// A group's stored membership, if it was ever stored.
+    pub fn group(&self, name: &str) -> Option<Arc<Group>> {
+        match self.get(&Key::Group(name.into()))?.value {
+            Value::Group(group) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// Names of all stored groups, in order: those with a membership and those with commits only.
+    pub fn groups(&self) -> Vec<Name> {
+        let end = commit_key("", "", 0);
+        let found = self.scan(Key::Group("".into())..Key::Commit(end), usize::MAX);
+        let mut names: Vec<Name> = found
+            .into_iter()
+            .filter_map(|(key, _)| match key {
+                Key::Group(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        names.dedup();
+        names
+    }
+
+    /// Stores a group's membership; its place is taken when this returns.
+    pub fn put_group(
+        &self,
+        name: &str,
+        group: Group,
+    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        let value = Value::Group(Arc::new(group));
+        let done = self.commit(atom([put(
+            Key::Group(name.into()),
+            value,
+            Expect::Anything,
+        )]));
+        async move { Ok(done.await?.map(drop)?) }
+    }
+
+    /// Removes a group with all its commits.
+    pub fn delete_group(&self, name: &str) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        let commits = self.commits(name).into_iter();
+        let commits = commits.map(|(key, _)| remove(Key::Commit(key)));
+        let group = std::iter::once(remove(Key::Group(name.into())));
+        let done = self.commit(group.chain(commits).collect());
+        async move { Ok(done.await?.map(drop)?) }
+    }
+
+    /// Commits offsets, all or none; their place is taken when this returns.
+    pub fn commit_offsets(
+        &self,
+        group: &str,
+        commits: Vec<NewCommit>,
+    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        let group: Name = group.into();
+        let intents = commits.into_iter().map(|new| {
+            let NewCommit {
+                stream,
+                partition,
+                commit,
+            } = new;
+            let key = CommitKey {
+                group: group.clone(),
+                stream,
+                partition,
+            };
+            put(Key::Commit(key), Value::Commit(commit), Expect::Anything)
+        });
+        let done = self.commit(intents.collect());
+        async move { Ok(done.await?.map(drop)?) }
+    }
+
+    /// Forgets committed offsets; their place is taken when this returns.
+    pub fn remove_commits(
+        &self,
+        keys: Vec<CommitKey>,
+    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        let done = self.commit(
+            keys.into_iter()
+                .map(|key| remove(Key::Commit(key)))
+                .collect(),
+        );
+        async move { Ok(done.await?.map(drop)?) }
+    }
+
+    /// A group's committed offset of one partition of this incarnation of the stream.
+    pub fn committed(
+        &self,
+        group: &str,
+        stream: &Stream,
+        partition: PartitionIndex,
+    ) -> Option<Commit> {
+        let key = CommitKey {
+            group: group.into(),
+            stream: stream.name.clone(),
+            partition,
+        };
+        match self.get(&Key::Commit(key))?.value {
+            Value::Commit(commit) => Some(commit).filter(|commit| commit.stream == stream.id),
+            _ => None,
+        }
+    }
+
+    /// All of a group's committed offsets.
+    pub fn commits(&self, group: &str) -> Vec<(CommitKey, Commit)> {
+        let end = commit_key(&format!("{group}\0"), "", 0);
+        let found = self.scan(
+            Key::Commit(commit_key(group, "", 0))..Key::Commit(end),
+            usize::MAX,
+        );
+        let commits = found
+            .into_iter()
+            .filter_map(|(key, entry)| match (key, entry.value) {
+                (Key::Commit(key), Value::Commit(commit)) => Some((key, commit)),
+                _ => None,
+            });
+        commits.collect()
+    }
+
+    /// Keys of every group's commits in one stream. Reads all commits: for a stream's end only.
+    pub(super) fn commits_of_stream(&self, stream: &str) -> Vec<Key> {
+        let first = Key::Commit(commit_key("", "", 0));
+        // No group name reaches the largest character.
+        let end = Key::Commit(commit_key("\u{10FFFF}", "", 0));
+        let keys = self
+            .scan(first..end, usize::MAX)
+            .into_iter()
+            .map(|(key, _)| key);
+        keys.filter(|key| matches!(key, Key::Commit(key) if &*key.stream == stream))
+            .collect()
+    }
+}
+
+fn commit_key(group: &str, stream: &str, partition: u32) -> CommitKey {
+    let partition = PartitionIndex(partition);
+    CommitKey {
+        group: group.into(),
+        stream: stream.into(),
+        partition,
+    }
+}

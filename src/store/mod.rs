@@ -1,0 +1,31 @@
+//! Streams, partitions, shards, batches, leases; knows neither protocol.
+
+mod batch;
+mod catalog;
+mod engine;
+mod error;
+mod ids;
+mod lease;
+mod partition;
+mod producers;
+mod settings;
+mod shard;
+mod state;
+mod stream;
+mod view;
+
+pub use batch::{Batch, Codec, HEADER_BYTES, Malformed, ProducerSequence};
+pub use catalog::NewStream;
+pub use engine::{AppendTimes, BatchInfo, Engine, EngineError, Memory, Placed, Run, Seek, Status};
+pub use error::StoreError;
+pub use ids::{
+    HashKey, Name, Offset, PartitionId, PartitionIndex, Position, ProducerId, ShardNumber, Stamp,
+    StreamId, Timestamp,
+};
+pub use lease::NewCommit;
+pub use partition::{Growth, NewBatch, Partition};
+pub use settings::Settings;
+pub use shard::{Closed, HashRange, Shard};
+pub use state::{Commit, CommitKey, Group};
+pub use stream::Stream;
+pub use view::{Store, View};
