@@ -4,11 +4,24 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// What the server is started with, validated once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     pub kafka: KafkaConfig,
     pub kinesis: KinesisConfig,
     pub store: StoreConfig,
+    /// How long requests in flight may go on once the server is told to stop.
+    pub stop_ms_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            kafka: KafkaConfig::default(),
+            kinesis: KinesisConfig::default(),
+            store: StoreConfig::default(),
+            stop_ms_max: 10_000,
+        }
+    }
 }
 
 /// The Kafka face.

@@ -7,6 +7,8 @@ mod clock;
 mod config;
 mod kafka;
 mod kinesis;
+mod server;
 mod store;
 
 pub use config::{Config, Durability, KafkaConfig, KinesisConfig, StoreConfig};
+pub use server::{Server, StartError};
