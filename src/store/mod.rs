@@ -1,20 +1,27 @@
 //! Streams, partitions, shards, batches, leases; knows neither protocol.
 
 mod batch;
+mod builder;
 mod catalog;
+mod codec;
 mod engine;
 mod error;
 mod ids;
 mod lease;
 mod partition;
 mod producers;
+mod record;
+mod records;
 mod settings;
 mod shard;
+mod snappy;
 mod state;
 mod stream;
+mod varint;
 mod view;
 
 pub use batch::{Batch, Codec, HEADER_BYTES, Malformed, ProducerSequence};
+pub use builder::{BatchBuilder, NewHeaders};
 pub use catalog::NewStream;
 pub use engine::{AppendTimes, BatchInfo, Engine, EngineError, Memory, Placed, Run, Seek, Status};
 pub use error::StoreError;
@@ -24,6 +31,8 @@ pub use ids::{
 };
 pub use lease::NewCommit;
 pub use partition::{Growth, NewBatch, Partition};
+pub use record::{Header, Headers, Record, Undecodable};
+pub use records::{Records, Walked};
 pub use settings::Settings;
 pub use shard::{Closed, HashRange, Shard};
 pub use state::{Commit, CommitKey, Group};
