@@ -1,136 +1,114 @@
 //! Every setting and its unit. Each part is given its own struct and never sees the rest.
+//!
+//! One row makes a setting: its field, its flag, its environment variable, its TOML key, its
+//! check and its row in `docs/configuration.md`.
 
+mod command;
+mod given;
+mod page;
+mod setting;
+mod unit;
+
+pub use command::Command;
+pub use given::ConfigError;
+pub use setting::Durability;
+
+use setting::{Setting, is_account_id, is_host_and_port, is_log_filter, settings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// What the server is started with, validated once.
-#[derive(Clone, Debug)]
-pub struct Config {
-    pub kafka: KafkaConfig,
-    pub kinesis: KinesisConfig,
-    pub store: StoreConfig,
-    /// How long requests in flight may go on once the server is told to stop.
-    pub stop_ms_max: u64,
-}
+const MIB: usize = 1 << 20;
 
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            kafka: KafkaConfig::default(),
-            kinesis: KinesisConfig::default(),
-            store: StoreConfig::default(),
-            stop_ms_max: 10_000,
-        }
+settings! {
+    /// The Kafka face.
+    kafka: KafkaConfig {
+        /// Where the Kafka listener binds.
+        "kafka-listen" listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9092));
+
+        /// Host and port that Kafka clients are told to connect to. Without it, they are told the
+        /// address that they reached.
+        "kafka-advertised" advertised: Option<String> = None, valid is_host_and_port;
+
+        /// Whether Metadata makes topics that do not exist.
+        "auto-create-topics" auto_create_topics: bool = true;
+
+        /// Partitions of a topic that is made without a number.
+        "num-partitions" num_partitions: u32 = 1, in 1..=10_000;
+
+        /// How long the first rebalance of an empty group waits for more members.
+        "group-initial-rebalance-delay-ms" group_initial_rebalance_delay_ms: u64 = 500,
+            in 0..=600_000;
+
+        /// Largest frame that a Kafka client may send.
+        "kafka-frame-bytes-max" frame_bytes_max: usize = 100 * MIB, in MIB..=1024 * MIB;
+
+        /// Most bytes that one Fetch answers with.
+        "kafka-fetch-bytes-max" fetch_bytes_max: usize = 55 * MIB, in MIB..=1024 * MIB;
+
+        /// Time after which a silent Kafka connection is closed.
+        "kafka-connection-idle-ms-max" connection_idle_ms_max: u64 = 600_000, in 1_000..=86_400_000;
+
+        /// Memory that Kafka requests being read and decoded may take together.
+        "kafka-decode-bytes-max" decode_bytes_max: usize = 256 * MIB, in 16 * MIB..=65_536 * MIB;
     }
-}
 
-/// The Kafka face.
-#[derive(Clone, Debug)]
-pub struct KafkaConfig {
-    /// Where the Kafka listener binds.
-    pub listen: SocketAddr,
-    /// Host and port that clients are told to connect to; the bound address if absent.
-    pub advertised: Option<String>,
-    /// Whether Metadata makes topics that do not exist.
-    pub auto_create_topics: bool,
-    /// Partitions of a topic that is made without a number (`num.partitions`).
-    pub num_partitions: u32,
-    /// How long the first rebalance of an empty group waits for more members.
-    pub group_initial_rebalance_delay_ms: u64,
-    /// Largest frame that a client may send.
-    pub frame_bytes_max: usize,
-    /// Most bytes that one Fetch answers with.
-    pub fetch_bytes_max: usize,
-    /// Time after which a silent connection is closed.
-    pub connection_idle_ms_max: u64,
-    /// Memory that requests being read and decoded may take together.
-    pub decode_bytes_max: usize,
-}
+    /// The Kinesis face.
+    kinesis: KinesisConfig {
+        /// Where the HTTP listener binds: Kinesis, health and metrics.
+        "kinesis-listen" listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 4566));
 
-impl Default for KafkaConfig {
-    fn default() -> KafkaConfig {
-        KafkaConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 9092)),
-            advertised: None,
-            auto_create_topics: true,
-            num_partitions: 1,
-            group_initial_rebalance_delay_ms: 500,
-            frame_bytes_max: 104_857_600,
-            fetch_bytes_max: 57_671_680,
-            connection_idle_ms_max: 600_000,
-            decode_bytes_max: 256 << 20,
-        }
+        /// The twelve digits that colour ARNs.
+        "account-id" account_id: String = "000000000000".into(), valid is_account_id;
+
+        /// The region that colours ARNs.
+        "region" region: String = "us-east-1".into();
+
+        /// Largest HTTP request body.
+        "kinesis-body-bytes-max" body_bytes_max: usize = 20 * MIB, in MIB..=1024 * MIB;
+
+        /// Memory that HTTP request bodies may take together.
+        "kinesis-bodies-bytes-max" bodies_bytes_max: usize = 256 * MIB, in 16 * MIB..=65_536 * MIB;
     }
-}
 
-/// The Kinesis face.
-#[derive(Clone, Debug)]
-pub struct KinesisConfig {
-    /// Where the HTTP listener binds: Kinesis, health and metrics.
-    pub listen: SocketAddr,
-    /// The twelve digits that colour ARNs.
-    pub account_id: String,
-    /// The region that colours ARNs.
-    pub region: String,
-    /// Largest request body.
-    pub body_bytes_max: usize,
-    /// Memory that request bodies may take together.
-    pub bodies_bytes_max: usize,
-}
+    /// The store and its engine.
+    store: StoreConfig {
+        /// Where the data lives. One server at a time.
+        "data-dir" data_dir: PathBuf = PathBuf::from("./braid-data");
 
-impl Default for KinesisConfig {
-    fn default() -> KinesisConfig {
-        KinesisConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
-            account_id: "000000000000".into(),
-            region: "us-east-1".into(),
-            body_bytes_max: 20 << 20,
-            bodies_bytes_max: 256 << 20,
-        }
+        /// Keep everything in memory only; nothing survives the process.
+        "memory" memory: bool = false;
+
+        /// Bytes of records that the memory engine keeps at most.
+        "memory-bytes-max" memory_bytes_max: u64 = 1 << 30, in 1 << 20..=1 << 44;
+
+        /// When an acknowledgement leaves: `disk`, once the disk has confirmed the write, or `os`,
+        /// once the operating system has it. With `os` a power cut may lose acknowledged records;
+        /// the end of the process does not.
+        "durability" durability: Durability = Durability::Disk;
+
+        /// Newest bytes of the log that are kept in memory for readers.
+        "tail-cache-bytes" tail_cache_bytes: usize = 32 * MIB, in MIB..=65_536 * MIB;
+
+        /// Bytes of a log segment once the data directory has outgrown its first, small one.
+        "log-segment-bytes" log_segment_bytes: u64 = 64 << 20, in 1 << 20..=1 << 32;
+
+        /// Bytes that may wait for the disk before producers are held back.
+        "queue-bytes-max" queue_bytes_max: usize = 64 * MIB, in MIB..=65_536 * MIB;
+
+        /// How often retention is enforced.
+        "retention-check-ms" retention_check_ms: u64 = 30_000, in 100..=86_400_000;
     }
-}
 
-/// The store and its engine.
-#[derive(Clone, Debug)]
-pub struct StoreConfig {
-    /// Where the data lives.
-    pub data_dir: PathBuf,
-    /// Keep everything in memory only.
-    pub memory: bool,
-    /// Bytes of records that the memory engine keeps at most.
-    pub memory_bytes_max: u64,
-    /// When an acknowledgement leaves.
-    pub durability: Durability,
-    /// Newest bytes of the log that are kept in memory for readers.
-    pub tail_cache_bytes: usize,
-    /// Bytes of a log segment once the data directory has outgrown its first, small one.
-    pub log_segment_bytes: u64,
-    /// Bytes that may wait for the disk before producers are held back.
-    pub queue_bytes_max: usize,
-    /// How often retention is enforced.
-    pub retention_check_ms: u64,
-}
+    /// The process.
+    process: ProcessConfig {
+        /// How long requests in flight may go on once the server is told to stop.
+        "stop-ms-max" stop_ms_max: u64 = 10_000, in 0..=600_000;
 
-/// When an acknowledgement leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Once the disk has confirmed the write.
-    Disk,
-    /// Once the operating system has it: a power cut may lose it, the end of the process not.
-    Os,
-}
+        /// Threads that answer requests; 0 for one per core.
+        "threads" threads: usize = 0, in 0..=1024;
 
-impl Default for StoreConfig {
-    fn default() -> StoreConfig {
-        StoreConfig {
-            data_dir: PathBuf::from("./braid-data"),
-            memory: false,
-            memory_bytes_max: 1 << 30,
-            durability: Durability::Disk,
-            tail_cache_bytes: 32 << 20,
-            log_segment_bytes: 64 << 20,
-            queue_bytes_max: 64 << 20,
-            retention_check_ms: 30_000,
-        }
+        /// What is logged to standard error: `error`, `warn`, `info`, `debug` or `trace`, for a
+        /// module alone as in `warn,braid::kafka=debug`.
+        "log" log: String = "warn".into(), valid is_log_filter;
     }
 }

@@ -62,7 +62,7 @@ impl Server {
             admin,
             faces,
             stop,
-            stop_ms_max: config.stop_ms_max,
+            stop_ms_max: config.process.stop_ms_max,
         })
     }
 
