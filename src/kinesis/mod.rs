@@ -1,1 +1,5 @@
 //! The Kinesis face.
+
+mod iterator;
+mod routing;
+mod sequence;
