@@ -265,7 +265,7 @@ pub enum Times {
 pub struct ProducerSequence {
     pub id: ProducerId,
     pub epoch: i16,
-    /// Sequence number of the batch's first record.
+    /// The batch's first record in the producer's own count.
     pub first: i32,
 }
 

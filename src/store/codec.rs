@@ -1,4 +1,4 @@
-//! Decompression of a batch's records as a stream: what a batch claims about itself costs no memory.
+//! Decompression of records as a stream: what a batch claims about itself costs no memory.
 
 use super::batch::Codec;
 use super::snappy::Snappy;

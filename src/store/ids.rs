@@ -62,7 +62,7 @@ impl Offset {
     }
 }
 
-/// A stream incarnation's identity: new whenever a name is created again (Kafka's topic id).
+/// A stream incarnation's identity: new whenever a name is created again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub uuid::Uuid);
 

@@ -100,7 +100,7 @@ impl Producer {
     }
 }
 
-/// The sequence number of the last of `span` records; numbers wrap from 2^31−1 to 0.
+/// The last of `span` records in the producer's own count, which wraps from 2^31−1 to 0.
 pub fn last_sequence(first: i32, span: u64) -> i32 {
     let first = u64::try_from(first).unwrap_or(0);
     let last = (first + span - 1) % (1 << 31);

@@ -69,7 +69,7 @@ impl Settings {
         )
     }
 
-    /// Largest Kinesis record (data and partition key) in KiB.
+    /// Largest record that the Kinesis face takes, key included, in KiB.
     pub fn record_kib_max(&self) -> u32 {
         self.number("kinesis.max.record.kib", RECORD_KIB_MAX_DEFAULT)
     }

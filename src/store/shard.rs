@@ -64,7 +64,7 @@ pub struct Shard {
     pub partition: PartitionIndex,
     #[n(2)]
     pub range: HashRange,
-    /// Names this generation in sequence numbers; children's sort after their parents'.
+    /// Names this generation for ever; children's sort after their parents'.
     #[n(3)]
     pub stamp: Stamp,
     #[n(4)]

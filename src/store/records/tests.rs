@@ -1,3 +1,5 @@
+//! Records as producers write them, in every codec, whole and hostile.
+
 use super::*;
 use crate::store::{BatchBuilder, HEADER_BYTES, Header};
 use kafka_protocol::indexmap::IndexMap;
