@@ -6,6 +6,9 @@
 mod local;
 mod memory;
 mod sequencer;
+mod shown;
+#[cfg(test)]
+mod suite;
 mod watchers;
 
 pub use memory::Memory;

@@ -4,9 +4,13 @@
 //! Pure memory, no waiting, no disk. What it holds is *sequenced*, which is ahead of *durable*:
 //! whoever tells of it waits for the position that goes with it.
 
+mod judge;
+mod undo;
+
+use self::undo::Undo;
 use super::{Append, AppendTimes, Atom, Decision, Expect, Intent, Observed, Outcome, Placed};
 use super::{Offset, PartitionId, Position, Refusal, Timestamp};
-use crate::store::batch::{Batch, ProducerSequence, Times};
+use crate::store::batch::{Batch, Times};
 use crate::store::producers::{Judgement, Producer, Producers, Sent, last_sequence};
 use crate::store::state::{Entry, Key, Value};
 use minicbor::{Decode, Encode};
@@ -76,33 +80,37 @@ impl Sequencer {
         self.last
     }
 
-    /// Judges an atom against the state before it, and applies it if nothing in it is refused.
+    /// Decides an atom: each intent is judged against what those before it leave, and one that
+    /// is refused takes all of them back.
     pub fn decide(&mut self, atom: Atom, now: Timestamp) -> Sequenced {
-        if let Some(refusal) = atom.iter().find_map(|intent| self.refuse(intent, now)) {
-            return Sequenced {
-                position: self.last,
-                decision: Err(refusal),
-                effects: Vec::new(),
-            };
-        }
         let position = Position(self.last.0 + 1);
-        let mut effects = Vec::with_capacity(atom.len());
+        let mut undo = Undo::before(self);
+        let mut effects = Vec::new();
         let mut outcomes = Vec::with_capacity(atom.len());
+        let is_alone = atom.len() == 1;
         for intent in atom {
-            outcomes.push(self.take(intent, now, &mut effects));
-        }
-        if effects.is_empty() {
-            return Sequenced {
-                position: self.last,
-                decision: Ok(outcomes),
-                effects,
+            let judged = match self.judge(intent, now) {
+                Ok(judged) => judged,
+                Err(refusal) => {
+                    undo.undo(self);
+                    return Sequenced {
+                        position: self.last,
+                        decision: Err(refusal),
+                        effects: Vec::new(),
+                    };
+                }
             };
-        }
-        for effect in &effects {
-            self.apply(position, effect);
+            outcomes.push(judged.outcome);
+            if let Some(effect) = judged.effect {
+                if !is_alone {
+                    undo.note(self, &effect);
+                }
+                self.apply(position, &effect);
+                effects.push(effect);
+            }
         }
         Sequenced {
-            position,
+            position: self.last,
             decision: Ok(outcomes),
             effects,
         }
@@ -141,6 +149,12 @@ impl Sequencer {
     }
 
     pub fn scan(&self, range: Range<Key>, count_max: usize) -> Observed<Vec<(Key, Entry)>> {
+        if range.is_empty() {
+            return Observed {
+                value: Vec::new(),
+                position: Position::default(),
+            };
+        }
         let tables = table(&range.start)..=table(&range.end);
         let position = self.changed[tables]
             .iter()
@@ -191,123 +205,6 @@ impl Sequencer {
         }
     }
 
-    fn refuse(&self, intent: &Intent, now: Timestamp) -> Option<Refusal> {
-        match intent {
-            Intent::Append(append) => self.refuse_append(append, now),
-            Intent::Put { key, expect, .. } | Intent::Require { key, expect } => {
-                let holds = expect.holds(self.values.get(key));
-                (!holds).then(|| Refusal::Unexpected { key: key.clone() })
-            }
-            Intent::Open { .. } | Intent::Drop { .. } => None,
-            Intent::Trim { partition, to } => match self.partitions.get(partition) {
-                None => Some(Refusal::UnknownPartition(*partition)),
-                Some(tail) if *to > tail.next => Some(Refusal::BeyondEnd {
-                    to: *to,
-                    end: tail.next,
-                }),
-                Some(_) => None,
-            },
-        }
-    }
-
-    fn refuse_append(&self, append: &Append, now: Timestamp) -> Option<Refusal> {
-        if !self.partitions.contains_key(&append.partition) {
-            return Some(Refusal::UnknownPartition(append.partition));
-        }
-        let sequence = append.batch.producer()?;
-        let (producer, found) = (sequence.id, sequence.first);
-        match self.judge(append, sequence, now) {
-            Judgement::Next | Judgement::Duplicate(_) => None,
-            Judgement::OutOfOrder { expected } => Some(Refusal::OutOfOrderSequence {
-                producer,
-                expected,
-                found,
-            }),
-            Judgement::StaleEpoch { current } => Some(Refusal::StaleEpoch {
-                producer,
-                current,
-                found: sequence.epoch,
-            }),
-        }
-    }
-
-    fn judge(&self, append: &Append, sequence: ProducerSequence, now: Timestamp) -> Judgement {
-        let known = self
-            .partitions
-            .get(&append.named)
-            .map(|tail| &tail.producers);
-        match known.and_then(|producers| producers.get(&sequence.id)) {
-            Some(producer) if !producer.is_expired(now) => {
-                producer.judge(sequence, append.batch.span())
-            }
-            _ => Judgement::Next,
-        }
-    }
-
-    /// Turns an intent that was not refused into its effect, if it has one.
-    fn take(&self, intent: Intent, now: Timestamp, effects: &mut Vec<Effect>) -> Outcome {
-        let effect = match intent {
-            Intent::Append(append) => return self.place(append, now, effects),
-            Intent::Require { .. } => return Outcome::Done,
-            Intent::Put { key, value, .. } => Effect::Put { key, value },
-            Intent::Open { partition } => Effect::Open { partition },
-            Intent::Trim { partition, to } => Effect::Trim { partition, to },
-            Intent::Drop { partition } => Effect::Drop { partition },
-        };
-        effects.push(effect);
-        Outcome::Done
-    }
-
-    fn place(&self, append: Append, now: Timestamp, effects: &mut Vec<Effect>) -> Outcome {
-        let tail = self
-            .partitions
-            .get(&append.partition)
-            .expect("refuse() found it");
-        let log_start = tail.log_start;
-        if let Some(sequence) = append.batch.producer()
-            && let Judgement::Duplicate(sent) = self.judge(&append, sequence, now)
-        {
-            let Sent { base, arrival, .. } = sent;
-            return Outcome::Duplicate(Placed {
-                base,
-                arrival,
-                log_start,
-            });
-        }
-        // An atom may hold several batches of one partition; each goes behind the one before.
-        let before = effects.iter().rev().find_map(|effect| match effect {
-            Effect::Append(earlier) if earlier.partition == append.partition => Some(earlier),
-            _ => None,
-        });
-        let base = before.map_or(tail.next, |earlier| earlier.base.plus(earlier.batch.span()));
-        let arrival = now.max(tail.last_arrival);
-        let times = match append.times {
-            AppendTimes::Kept => Times::Kept,
-            AppendTimes::Created => Times::Created(arrival),
-            AppendTimes::Appended => Times::Appended(arrival),
-        };
-        let Append {
-            partition,
-            named,
-            batch,
-            ..
-        } = append;
-        let placement = Placement {
-            partition,
-            named,
-            base,
-            arrival,
-            batch,
-            times,
-        };
-        effects.push(Effect::Append(placement));
-        Outcome::Placed(Placed {
-            base,
-            arrival,
-            log_start,
-        })
-    }
-
     fn apply_append(&mut self, placement: &Placement) {
         let Placement {
             partition,
@@ -334,10 +231,14 @@ impl Sequencer {
             base: *base,
             arrival: *arrival,
         };
-        tail.producers
-            .entry(sequence.id)
-            .and_modify(|producer| producer.record(sequence, sent))
-            .or_insert_with(|| Producer::new(sequence, sent));
+        match tail.producers.get_mut(&sequence.id) {
+            Some(producer) if !producer.is_expired(*arrival) => producer.record(sequence, sent),
+            // One that was forgotten starts over, with nothing of its old window.
+            _ => {
+                let producer = Producer::new(sequence, sent);
+                tail.producers.insert(sequence.id, producer);
+            }
+        }
     }
 
     fn apply_put(&mut self, position: Position, key: &Key, value: Option<&Value>) {
@@ -353,17 +254,6 @@ impl Sequencer {
             None => {
                 self.values.remove(key);
             }
-        }
-    }
-}
-
-impl Expect {
-    fn holds(self, found: Option<&Entry>) -> bool {
-        match self {
-            Expect::Anything => true,
-            Expect::Absent => found.is_none(),
-            Expect::Present => found.is_some(),
-            Expect::Version(version) => found.is_some_and(|entry| entry.version == version),
         }
     }
 }

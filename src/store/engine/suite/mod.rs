@@ -1,0 +1,13 @@
+//! The proof of the engines: one state machine of random operations, steps, crashes and reopenings
+//! that each of them passes, judged against plain vectors and maps (design §6, §8).
+//!
+//! `BRAID_SUITE_CASES` raises the number of cases; `BRAID_SUITE_SEED` starts elsewhere.
+
+mod bytes;
+mod judge;
+mod model;
+mod ops;
+mod play;
+mod resolve;
+mod subject;
+mod tests;

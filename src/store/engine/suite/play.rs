@@ -1,0 +1,349 @@
+//! Plays a life on an engine and its model, and judges every answer.
+
+use super::judge::{Dump, check_read};
+use super::model::{Part, State, Taken, entry};
+use super::ops::{Crash, Op, Power, SeekWant, Sequence, Step, Want};
+use super::resolve::{self, Known};
+use super::subject::Subject;
+use crate::clock::Clock;
+use crate::store::engine::{Answer, Atom, Decision, Intent, Observed, Read, ReadError, Watch};
+use crate::store::state::{Entry, Key};
+use crate::store::{Offset, PartitionId, Position, Timestamp};
+use futures_util::FutureExt;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+use tokio::sync::oneshot::error::TryRecvError;
+
+/// One life in progress.
+pub struct Play<'s> {
+    subject: &'s mut dyn Subject,
+    clock: Clock,
+    runtime: Runtime,
+    known: Known,
+    /// States after each atom with an effect, from the one that is known to be durable on. The
+    /// first is what readers see, the last what has been sequenced.
+    states: VecDeque<State>,
+    pending: Vec<Pending>,
+    watched: Option<Watched>,
+    /// Operations done and intents committed.
+    pub steps: u64,
+}
+
+/// A commit whose answer has not come.
+struct Pending {
+    answer: Answer,
+    expected: Vec<Decision>,
+    /// What must be durable when it comes.
+    position: Position,
+}
+
+struct Watched {
+    partition: PartitionId,
+    shown: Option<Part>,
+    waiter: Arc<Notify>,
+    #[expect(dead_code, reason = "held for its drop")]
+    watch: Watch,
+}
+
+impl<'s> Play<'s> {
+    pub fn new(subject: &'s mut dyn Subject, clock: Clock) -> Play<'s> {
+        let runtime = Builder::new_current_thread().build();
+        Play {
+            subject,
+            clock,
+            runtime: runtime.expect("a runtime"),
+            known: Known::default(),
+            states: VecDeque::from([State::default()]),
+            pending: Vec::new(),
+            watched: None,
+            steps: 0,
+        }
+    }
+
+    /// The whole life: two partitions, `ops`, and an end with everything accounted for.
+    pub fn live(&mut self, ops: Vec<Op>) {
+        self.play(Op::Commit(vec![vec![Want::Open], vec![Want::Open]]));
+        for op in ops {
+            self.play(op);
+        }
+        self.play(Op::Step(Step::Settle));
+        assert!(self.pending.is_empty(), "settled, yet commits wait");
+        assert_eq!(self.states.len(), 1, "settled, yet not all is durable");
+        self.compare_all();
+        self.crash(Crash {
+            power: Power::Fails,
+            seed: self.steps,
+            again_after: None,
+        });
+    }
+
+    fn play(&mut self, op: Op) {
+        self.steps += 1;
+        match op {
+            Op::Commit(atoms) => self.commit(&atoms),
+            Op::Read {
+                partition,
+                from,
+                bytes_max,
+            } => self.read(self.known.pick(partition), from, bytes_max),
+            Op::Seek { partition, seek } => self.seek(self.known.pick(partition), seek),
+            Op::Get(key) => self.get(&resolve::key(key)),
+            Op::Scan {
+                from,
+                to,
+                count_max,
+            } => self.scan(from, to, usize::from(count_max)),
+            Op::Watch(partition) => self.watch(self.known.pick(partition)),
+            Op::Turn { ms } => self.clock.set(Timestamp(self.clock.now().0 + ms)),
+            Op::Step(step) => self.subject.step(step),
+            Op::Crash(crash) => self.crash(crash),
+        }
+        self.look();
+    }
+
+    fn shown(&self) -> &State {
+        &self.states[0]
+    }
+
+    fn sequenced(&self) -> &State {
+        self.states.back().expect("never empty")
+    }
+
+    /// Notes that everything up to `position` is durable and must survive from now on.
+    fn proved(&mut self, position: Position) {
+        while self.states[0].position < position {
+            self.states.pop_front();
+            assert!(!self.states.is_empty(), "{position} was never given out");
+        }
+    }
+
+    fn commit(&mut self, wants: &[Vec<Want>]) {
+        let (atoms, expected) = wants.iter().map(|atom| self.decide(atom)).unzip();
+        self.submit(atoms, expected);
+    }
+
+    fn submit(&mut self, atoms: Vec<Atom>, expected: Vec<Decision>) {
+        let answer = self.subject.engine().commit(atoms);
+        self.pending.push(Pending {
+            answer,
+            expected,
+            position: self.sequenced().position,
+        });
+    }
+
+    /// Decides an atom in the model; each wish is made in the state that those before it leave.
+    fn decide(&mut self, wants: &[Want]) -> (Atom, Decision) {
+        let now = self.clock.now();
+        let mut draft = self.sequenced().clone();
+        draft.position.0 += 1;
+        let mut has_effect = false;
+        let mut decision = Ok(Vec::new());
+        let mut atom = Vec::new();
+        for want in wants {
+            self.steps += 1;
+            let intent = resolve::intent(want, &draft, &mut self.known, now);
+            let taken = draft.take(&intent, now, draft.position);
+            atom.push(intent);
+            match (taken, &mut decision) {
+                (
+                    Ok(Taken {
+                        outcome,
+                        has_effect: has,
+                    }),
+                    Ok(outcomes),
+                ) => {
+                    outcomes.push(outcome);
+                    has_effect |= has;
+                }
+                (Err(refusal), Ok(_)) => decision = Err(refusal),
+                (_, Err(_)) => {}
+            }
+        }
+        if has_effect && decision.is_ok() {
+            self.states.push_back(draft);
+        }
+        (atom, decision)
+    }
+
+    fn read(&mut self, partition: PartitionId, from: u16, bytes_max: u16) {
+        let part = self.shown().partitions.get(&partition);
+        let bound = part.map_or(1, |part| part.next + 2);
+        let read = Read {
+            partition,
+            from: Offset(u64::from(from) % bound),
+            bytes_max: usize::from(bytes_max),
+        };
+        let answer = self.runtime.block_on(self.subject.engine().read(read));
+        check_read(read, answer, part);
+    }
+
+    fn seek(&mut self, partition: PartitionId, want: SeekWant) {
+        let seek = resolve::seek(want, self.shown(), partition);
+        let answer = self.subject.engine().seek(partition, seek);
+        let found = self.runtime.block_on(answer);
+        let part = self.shown().partitions.get(&partition);
+        let unknown = ReadError::UnknownPartition(partition);
+        let expected = part.ok_or(unknown).map(|part| part.seek(seek));
+        assert_eq!(found, expected, "{seek:?} in {partition}");
+    }
+
+    fn get(&mut self, key: &Key) {
+        let observed = self.subject.engine().get(key);
+        let expected = entry(self.sequenced().values.get(key));
+        assert_eq!(observed.value, expected, "{key:?}");
+        self.check_position(&observed, |state| entry(state.values.get(key)));
+    }
+
+    fn scan(&mut self, from: u8, to: u8, count_max: usize) {
+        let range = resolve::key(from)..resolve::key(to);
+        let observed = self.subject.engine().scan(range.clone(), count_max);
+        let all = |state: &State| -> Vec<(Key, Entry)> {
+            if range.is_empty() {
+                return Vec::new();
+            }
+            let found = state.values.range(range.clone()).take(count_max);
+            found
+                .map(|(key, value)| (key.clone(), entry(Some(value)).expect("some")))
+                .collect()
+        };
+        assert_eq!(observed.value, all(self.sequenced()), "{range:?}");
+        self.check_position(&observed, all);
+    }
+
+    /// An observation's position must not be durable before what was observed is.
+    fn check_position<T: PartialEq>(&mut self, observed: &Observed<T>, told: impl Fn(&State) -> T) {
+        let same = |state: &&State| told(state) == observed.value;
+        let since = self.states.iter().rev().take_while(same).last();
+        let since = since.expect("the newest state tells it").position;
+        if since == self.states[0].position {
+            return;
+        }
+        assert!(observed.position >= since, "observed too early a position");
+        let mut durable = self.subject.engine().durable(observed.position);
+        if let Some(answer) = (&mut durable).now_or_never() {
+            answer.expect("the engine lives");
+            self.proved(observed.position);
+        }
+    }
+
+    fn watch(&mut self, partition: PartitionId) {
+        let waiter = Arc::new(Notify::new());
+        let watch = self.subject.engine().watch(&[partition], waiter.clone());
+        self.watched = Some(Watched {
+            partition,
+            shown: self.shown().partitions.get(&partition).cloned(),
+            waiter,
+            watch,
+        });
+    }
+
+    /// Takes the answers that have come, and judges what readers are shown meanwhile.
+    fn look(&mut self) {
+        for mut pending in std::mem::take(&mut self.pending) {
+            match pending.answer.try_recv() {
+                Ok(answer) => {
+                    assert_eq!(answer, Ok(pending.expected));
+                    self.proved(pending.position);
+                }
+                Err(TryRecvError::Empty) => self.pending.push(pending),
+                Err(TryRecvError::Closed) => panic!("a commit was dropped without an answer"),
+            }
+        }
+        for partition in self.known.0.clone() {
+            self.look_at(partition);
+        }
+        for partition in &self.known.0 {
+            let status = self.subject.engine().status(*partition);
+            let part = self.shown().partitions.get(partition);
+            assert_eq!(status, part.map(Part::status), "{partition} lags behind");
+        }
+        let mut durable = self.subject.engine().durable(self.shown().position);
+        let durable = (&mut durable).now_or_never();
+        assert_eq!(durable, Some(Ok(())), "shown, yet not durable");
+        self.check_watch();
+    }
+
+    /// What is shown of a partition must be a state from the proved one on, which it proves.
+    fn look_at(&mut self, partition: PartitionId) {
+        let status = self.subject.engine().status(partition);
+        let tells = |state: &&State| state.partitions.get(&partition).map(Part::status) == status;
+        let Some(state) = self.states.iter().find(tells) else {
+            let proved = self.shown().partitions.get(&partition).map(Part::status);
+            panic!("{partition} shows {status:?} after {proved:?}");
+        };
+        self.proved(state.position);
+    }
+
+    /// Whatever changes for readers wakes who watches.
+    fn check_watch(&mut self) {
+        let Some(watched) = &mut self.watched else {
+            return;
+        };
+        let shown = self.states[0].partitions.get(&watched.partition);
+        let was = watched.shown.as_ref().map(Part::status);
+        if shown.map(Part::status) == was {
+            return;
+        }
+        let is_woken = watched.waiter.notified().now_or_never().is_some();
+        assert!(is_woken, "{} changed unnoticed", watched.partition);
+        watched.shown = shown.cloned();
+    }
+
+    fn crash(&mut self, crash: Crash) {
+        self.look();
+        self.subject.crash(crash);
+        self.pending.clear();
+        self.watched = None;
+        let dump = Dump::of(self.subject.engine(), &self.known.0, &self.runtime);
+        let differences: Vec<_> = self
+            .states
+            .iter()
+            .map(|state| dump.difference(state))
+            .collect();
+        let Some(survived) = differences.iter().position(Option::is_none) else {
+            panic!("no state from the proved one on survived: {differences:#?}");
+        };
+        self.states.truncate(survived + 1);
+        self.states.drain(..survived);
+        self.retry_everything();
+        self.look();
+    }
+
+    fn compare_all(&mut self) {
+        let dump = Dump::of(self.subject.engine(), &self.known.0, &self.runtime);
+        assert_eq!(dump.difference(self.shown()), None);
+    }
+
+    /// Every producer sends again whatever it may, and learns where it was placed.
+    fn retry_everything(&mut self) {
+        let mut wants = Vec::new();
+        for (chosen, partition) in (0_u8..).zip(&self.known.0) {
+            let Some(part) = self.shown().partitions.get(partition) else {
+                continue;
+            };
+            let now = self.clock.now().0.max(part.last_arrival);
+            for writer in 0..3 {
+                let known = part.writer(100 + i64::from(writer), now);
+                let backs = 0..known.map_or(0, |writer| writer.sent.len());
+                let again = backs.map(|back| Sequence::Again(u8::try_from(back).expect("five")));
+                let stale = known.map(|_| Sequence::StaleEpoch);
+                wants.extend(again.chain(stale).map(|sequence| {
+                    vec![Want::Append(super::ops::AppendWant {
+                        partition: chosen,
+                        named: None,
+                        writer: Some((writer, sequence)),
+                        span: 1,
+                        bytes: 1,
+                        seed: 1,
+                        times: crate::store::engine::AppendTimes::Kept,
+                    })]
+                }));
+            }
+        }
+        let before = self.sequenced().position;
+        self.commit(&wants);
+        assert_eq!(self.sequenced().position, before, "a retry changes nothing");
+    }
+}

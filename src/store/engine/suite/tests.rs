@@ -1,0 +1,54 @@
+//! The lives that every engine goes through.
+
+use super::ops::lives;
+use super::play::Play;
+use super::subject::{BEGINNING, Immortal, Subject};
+use crate::clock::Clock;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::cell::Cell;
+use std::io::Write;
+
+/// Plays `cases` random lives, or as many as the environment asks for.
+fn play(name: &str, cases: u32, make: impl Fn(Clock) -> Box<dyn Subject>) {
+    let cases = number("BRAID_SUITE_CASES").unwrap_or(cases);
+    let mut seed = [0; 32];
+    seed[..4].copy_from_slice(&number("BRAID_SUITE_SEED").unwrap_or(1).to_le_bytes());
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let steps = Cell::new(0);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let result = runner.run(&lives(120), |ops| {
+        let clock = Clock::fixed(BEGINNING);
+        let mut subject = make(clock.clone());
+        let mut play = Play::new(subject.as_mut(), clock);
+        play.live(ops);
+        steps.set(steps.get() + play.steps);
+        Ok(())
+    });
+    if let Err(failure) = result {
+        panic!("{name}: {failure}");
+    }
+    assert!(
+        steps.get() > 20 * u64::from(cases),
+        "hardly anything was done"
+    );
+    // Past the capture, so that nobody mistakes this for an empty test.
+    let line = format!("{name}: {cases} lives, {} steps\n", steps.get());
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("standard error");
+}
+
+fn number(name: &str) -> Option<u32> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn the_memory_engine_does_what_the_model_does() {
+    play("memory", 300, |clock| Box::new(Immortal::new(clock)));
+}
