@@ -90,7 +90,11 @@ fn resolve_append(want: &AppendWant, state: &State, known: &Known, now: Timestam
             None => ProducerSequence {
                 id,
                 epoch: 3,
-                first: if want.seed % 4 == 0 { i32::MAX - 3 } else { 0 },
+                first: if want.seed.is_multiple_of(4) {
+                    i32::MAX - 3
+                } else {
+                    0
+                },
             },
             Some(writer) => resolve_sequence(id, writer, sequence, &mut span),
         }
