@@ -3,6 +3,7 @@
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::kinesis;
 use crate::store::{EngineError, Memory, Store};
 use std::io;
 use std::net::SocketAddr;
@@ -46,14 +47,15 @@ impl Server {
         let http = Port::claim(config.kinesis.listen, "kinesis-listen")?;
         let clock = Clock::system();
         let engine = Arc::new(Memory::new(clock.clone(), config.store.memory_bytes_max));
-        let store = Store::new(engine, clock);
+        let store = Store::new(engine, clock.clone());
         let admin = Arc::new(Admin::new(store.clone()));
         let (kafka, kafka_address) = kafka.listen()?;
         let (http, http_address) = http.listen()?;
         let (stop, stopping) = watch::channel(false);
         let mut faces = JoinSet::new();
         faces.spawn(hold(kafka, stopping.clone()));
-        faces.spawn(hold(http, stopping));
+        let face = kinesis::Face::new(store.clone(), config.kinesis, clock, admin.clone());
+        faces.spawn(kinesis::serve(http, face, stopping));
         admin.set_ready(true);
         Ok(Server {
             kafka_address,

@@ -1,5 +1,29 @@
-//! The Kinesis face.
+//! The Kinesis face: HTTP in, operations on streams, answers out in the service's own words.
+//!
+//! `http` owns the sockets, `request` the order in which a request is judged, `operations` the
+//! table, `op` one file for each operation. Constraints are data (`shape`), declared with the
+//! input they bound (`input`), checked and worded in one place (`validate`).
 
+mod answer;
+mod arn;
+mod base64;
+mod body;
+mod codec;
+mod cx;
+mod error;
+mod http;
+mod input;
 mod iterator;
+mod op;
+mod operations;
+mod request;
+mod response;
 mod routing;
 mod sequence;
+mod shape;
+mod signature;
+mod stream;
+mod validate;
+mod value;
+
+pub use http::{Face, serve};

@@ -1,0 +1,40 @@
+//! What an operation answers, and how that is written.
+
+use crate::store::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// An operation's output.
+pub trait Answer: Serialize {
+    /// The body; empty for an operation that has no output (spec A.2).
+    fn json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+}
+
+/// No output.
+impl Answer for () {
+    fn json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// A time as the service writes it: seconds with a fraction.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochSeconds(pub Timestamp);
+
+impl Serialize for EpochSeconds {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_f64(self.0.0 as f64 / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_seconds_with_milliseconds() {
+        let written = serde_json::to_string(&EpochSeconds(Timestamp(1_767_323_045_678)));
+        assert_eq!(written.unwrap(), "1767323045.678");
+    }
+}

@@ -1,0 +1,188 @@
+//! The listener: HTTP/1.1 and HTTP/2 by prior knowledge on one port, told apart by the preface.
+//!
+//! Every connection is bounded in headers, time and what it may buffer; bodies are bounded
+//! together (`body`). A connection task never ends the process.
+
+use super::body::{Bodies, Unread};
+use super::cx::Cx;
+use super::request::{self, Asked};
+use super::response;
+use crate::admin::Admin;
+use crate::clock::Clock;
+use crate::config::KinesisConfig;
+use crate::store::Store;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Connections served at a time; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 4096;
+/// Time for a new connection to send its first whole request head, preface included.
+const FIRST_REQUEST_MS_MAX: u64 = 10_000;
+/// Time for a kept-alive HTTP/1.1 connection to send its next request head.
+const NEXT_REQUEST_MS_MAX: u64 = 120_000;
+/// Bytes of a request's head, buffered by an HTTP/1.1 connection.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Requests in flight on one HTTP/2 connection: a stream per shard subscribed to, and more.
+const STREAMS_MAX: u32 = 1000;
+/// Unread bytes that an HTTP/2 connection, and one request on it, may have sent.
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+const STREAM_WINDOW_BYTES: u32 = 512 << 10;
+/// Silence after which an HTTP/2 peer is asked whether it is still there, and then given up.
+const PING_MS: u64 = 60_000;
+const PONG_MS_MAX: u64 = 20_000;
+/// Pause after a failed accept (the process is out of descriptors, mostly).
+const ACCEPT_PAUSE_MS: u64 = 50;
+
+/// What all connections of this face share.
+pub struct Face {
+    store: Arc<Store>,
+    config: Arc<KinesisConfig>,
+    clock: Clock,
+    admin: Arc<Admin>,
+    bodies: Bodies,
+}
+
+impl Face {
+    pub fn new(
+        store: Arc<Store>,
+        config: KinesisConfig,
+        clock: Clock,
+        admin: Arc<Admin>,
+    ) -> Arc<Face> {
+        let bodies = Bodies::new(config.body_bytes_max, config.bodies_bytes_max);
+        Arc::new(Face {
+            store,
+            config: Arc::new(config),
+            clock,
+            admin,
+            bodies,
+        })
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() == Method::GET
+            && let Some(page) = self.admin.page(request.uri().path())
+        {
+            return response::page(page);
+        }
+        let (head, body) = request.into_parts();
+        let held = match self.bodies.read(body).await {
+            Ok(held) => held,
+            Err(unread) => return response::unread(&head.headers, unread),
+        };
+        let cx = Cx {
+            store: self.store.view(),
+            config: self.config.clone(),
+            clock: self.clock.clone(),
+        };
+        let asked = Asked {
+            method: &head.method,
+            query: head.uri.query().unwrap_or_default(),
+            headers: &head.headers,
+            body: held.bytes.clone(),
+        };
+        request::answer(&cx, asked).await
+    }
+}
+
+/// Serves until `stop` turns true, then lets what is in flight finish and returns.
+pub async fn serve(listener: TcpListener, face: Arc<Face>, mut stop: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            let permit = room.clone().acquire_owned().await.expect("never closed");
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            accepted = accepted => accepted,
+            Some(_) = connections.join_next() => continue,
+            // An error means that the server is gone.
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = connection(stream, face.clone(), stop.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(stream: TcpStream, face: Arc<Face>, mut stop: watch::Receiver<bool>) {
+    // Without this an answer may wait for the acknowledgement of the one before.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let asked = Arc::new(Notify::new());
+    let first_asked = asked.clone();
+    let service = service_fn(move |request| {
+        let face = face.clone();
+        asked.notify_one();
+        async move { Ok::<_, Infallible>(face.answer(request).await) }
+    });
+    let builder = builder();
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let first = Duration::from_millis(FIRST_REQUEST_MS_MAX);
+    let mut first = pin!(tokio::time::timeout(first, first_asked.notified()));
+    let mut is_asked = false;
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            ended = serving.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error, "a connection broke");
+                }
+                return;
+            }
+            asked = first.as_mut(), if !is_asked => match asked {
+                Ok(()) => is_asked = true,
+                Err(_) => return,
+            },
+            _ = stop.wait_for(|stop| *stop), if !is_stopping => {
+                is_stopping = true;
+                serving.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(NEXT_REQUEST_MS_MAX))
+        .max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .keep_alive_interval(Duration::from_millis(PING_MS))
+        .keep_alive_timeout(Duration::from_millis(PONG_MS_MAX));
+    builder
+}

@@ -1,0 +1,3 @@
+//! One file for each operation.
+
+pub mod list_streams;

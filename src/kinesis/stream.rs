@@ -1,0 +1,67 @@
+//! A stream as this face names and shows it: found by name or ARN, with its mode and retention.
+
+use super::arn;
+use super::cx::Cx;
+use super::error::ApiError;
+use crate::store::{StoreError, Stream};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// `StreamModeDetails` as answered.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ModeDetails {
+    pub stream_mode: &'static str,
+}
+
+pub fn mode_details(stream: &Stream) -> ModeDetails {
+    let stream_mode = match stream.settings.is_on_demand() {
+        true => "ON_DEMAND",
+        false => "PROVISIONED",
+    };
+    ModeDetails { stream_mode }
+}
+
+/// The stream that a request names by `StreamName`, `StreamARN` or both, which then must agree.
+pub fn named(
+    cx: &Cx,
+    name: Option<&str>,
+    stream_arn: Option<&str>,
+) -> Result<Arc<Stream>, ApiError> {
+    let name = name_of(name, stream_arn)?;
+    cx.store
+        .stream(name)
+        .map_err(|error| worded(cx, name, error))
+}
+
+/// The name alone, for a request about a stream that need not exist.
+pub fn name_of<'a>(
+    name: Option<&'a str>,
+    stream_arn: Option<&'a str>,
+) -> Result<&'a str, ApiError> {
+    let by_arn = stream_arn.map(arn::stream_name).transpose()?;
+    match (name, by_arn) {
+        (Some(name), Some(by_arn)) if name != by_arn => Err(ApiError::invalid_argument(format!(
+            "StreamName {name} and StreamARN {} do not name the same stream.",
+            stream_arn.unwrap_or_default(),
+        ))),
+        (Some(name), _) | (None, Some(name)) => Ok(name),
+        (None, None) => Err(ApiError::invalid_argument(
+            "Either StreamName or StreamARN should be provided.",
+        )),
+    }
+}
+
+/// A refusal of the store in the service's words where it has some (spec B.2, C.2).
+pub fn worded(cx: &Cx, name: &str, error: StoreError) -> ApiError {
+    let account = &cx.config.account_id;
+    if let StoreError::UnknownStream(_) | StoreError::PartitionGone = error {
+        let message = format!("Stream {name} under account {account} not found.");
+        return ApiError::resource_not_found(message);
+    }
+    if let StoreError::StreamExists(_) = error {
+        let message = format!("Stream {name} under account {account} already exists.");
+        return ApiError::resource_in_use(message);
+    }
+    error.into()
+}
