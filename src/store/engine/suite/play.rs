@@ -251,29 +251,31 @@ impl<'s> Play<'s> {
                 Err(TryRecvError::Closed) => panic!("a commit was dropped without an answer"),
             }
         }
-        for partition in self.known.0.clone() {
-            self.look_at(partition);
-        }
-        for partition in &self.known.0 {
-            let status = self.subject.engine().status(*partition);
-            let part = self.shown().partitions.get(partition);
-            assert_eq!(status, part.map(Part::status), "{partition} lags behind");
-        }
-        let mut durable = self.subject.engine().durable(self.shown().position);
-        let durable = (&mut durable).now_or_never();
-        assert_eq!(durable, Some(Ok(())), "shown, yet not durable");
+        self.look_at_partitions();
         self.check_watch();
     }
 
-    /// What is shown of a partition must be a state from the proved one on, which it proves.
-    fn look_at(&mut self, partition: PartitionId) {
-        let status = self.subject.engine().status(partition);
-        let tells = |state: &&State| state.partitions.get(&partition).map(Part::status) == status;
-        let Some(state) = self.states.iter().find(tells) else {
-            let proved = self.shown().partitions.get(&partition).map(Part::status);
-            panic!("{partition} shows {status:?} after {proved:?}");
+    /// The newest state that the engine calls durable; it must survive from now on.
+    fn prove(&mut self) {
+        let engine = self.subject.engine();
+        let is_durable = |state: &&State| {
+            let answer = engine.durable(state.position).now_or_never();
+            assert!(matches!(answer, None | Some(Ok(()))), "{answer:?}");
+            answer.is_some()
         };
-        self.proved(state.position);
+        let durable = self.states.iter().take_while(is_durable).last();
+        let durable = durable.expect("what was durable remains so").position;
+        self.proved(durable);
+    }
+
+    /// Readers are shown what is durable, neither more nor less.
+    fn look_at_partitions(&mut self) {
+        self.prove();
+        for partition in &self.known.0 {
+            let status = self.subject.engine().status(*partition);
+            let part = self.shown().partitions.get(partition);
+            assert_eq!(status, part.map(Part::status), "of {partition}");
+        }
     }
 
     /// Whatever changes for readers wakes who watches.
@@ -287,7 +289,12 @@ impl<'s> Play<'s> {
             return;
         }
         let is_woken = watched.waiter.notified().now_or_never().is_some();
-        assert!(is_woken, "{} changed unnoticed", watched.partition);
+        // A partition's beginning is nothing that anybody could wait for.
+        assert!(
+            is_woken || was.is_none(),
+            "{} changed unnoticed",
+            watched.partition
+        );
         watched.shown = shown.cloned();
     }
 
@@ -297,16 +304,9 @@ impl<'s> Play<'s> {
         self.pending.clear();
         self.watched = None;
         let dump = Dump::of(self.subject.engine(), &self.known.0, &self.runtime);
-        let differences: Vec<_> = self
-            .states
-            .iter()
-            .map(|state| dump.difference(state))
-            .collect();
-        let Some(survived) = differences.iter().position(Option::is_none) else {
-            panic!("no state from the proved one on survived: {differences:#?}");
-        };
-        self.states.truncate(survived + 1);
-        self.states.drain(..survived);
+        self.prove();
+        assert_eq!(dump.difference(self.shown()), None, "after {crash:?}");
+        self.states.truncate(1);
         self.retry_everything();
         self.look();
     }

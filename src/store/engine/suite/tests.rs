@@ -1,5 +1,6 @@
 //! The lives that every engine goes through.
 
+use super::delaying::Delaying;
 use super::ops::lives;
 use super::play::Play;
 use super::subject::{BEGINNING, Immortal, Subject};
@@ -51,4 +52,9 @@ fn number(name: &str) -> Option<u32> {
 #[test]
 fn the_memory_engine_does_what_the_model_does() {
     play("memory", 300, |clock| Box::new(Immortal::new(clock)));
+}
+
+#[test]
+fn an_engine_that_answers_late_and_out_of_order_does_what_the_model_does() {
+    play("delaying", 300, |clock| Box::new(Delaying::new(clock, 7)));
 }
