@@ -48,7 +48,11 @@ settings! {
         /// Time after which a silent Kafka connection is closed.
         "kafka-connection-idle-ms-max" connection_idle_ms_max: u64 = 600_000, in 1_000..=86_400_000;
 
-        /// Memory that Kafka requests being read and decoded may take together.
+        /// Kafka connections served at a time; more wait to be accepted.
+        "kafka-connections-max" connections_max: usize = 20_000, in 1..=1_000_000;
+
+        /// Memory that Kafka requests being read may take together; as much again for decoding
+        /// them, and for the records of answers.
         "kafka-decode-bytes-max" decode_bytes_max: usize = 256 * MIB, in 16 * MIB..=65_536 * MIB;
     }
 

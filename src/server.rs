@@ -3,8 +3,9 @@
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::kafka;
 use crate::kinesis;
-use crate::store::{EngineError, Memory, Store};
+use crate::store::{EngineError, Memory, Store, StoreError};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub enum StartError {
         setting: &'static str,
         error: io::Error,
     },
+    #[error("the store does not open: {0}")]
+    Store(#[from] StoreError),
 }
 
 impl Server {
@@ -48,12 +51,13 @@ impl Server {
         let clock = Clock::system();
         let engine = Arc::new(Memory::new(clock.clone(), config.store.memory_bytes_max));
         let store = Store::new(engine, clock.clone());
+        let kafka_face = kafka::Face::open(store.clone(), config.kafka, clock.clone()).await?;
         let admin = Arc::new(Admin::new(store.clone()));
         let (kafka, kafka_address) = kafka.listen()?;
         let (http, http_address) = http.listen()?;
         let (stop, stopping) = watch::channel(false);
         let mut faces = JoinSet::new();
-        faces.spawn(hold(kafka, stopping.clone()));
+        faces.spawn(kafka::serve(kafka, kafka_face, stopping.clone()));
         let face = kinesis::Face::new(store.clone(), config.kinesis, clock, admin.clone());
         faces.spawn(kinesis::serve(http, face, stopping));
         admin.set_ready(true);
@@ -146,13 +150,6 @@ impl Port {
             error,
         })
     }
-}
-
-/// Stands in for a face that is not there yet.
-async fn hold(listener: TcpListener, mut stop: watch::Receiver<bool>) {
-    // An error means that the server is gone.
-    let _ = stop.wait_for(|stop| *stop).await;
-    drop(listener);
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod batch;
 mod builder;
 mod catalog;
+mod cluster;
 mod codec;
 mod engine;
 mod error;

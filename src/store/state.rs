@@ -26,6 +26,9 @@ pub enum Key {
     /// A group's committed offset of one partition.
     #[n(4)]
     Commit(#[n(0)] CommitKey),
+    /// What this store is called, for ever.
+    #[n(5)]
+    Cluster,
 }
 
 /// The counters that are never reused, even after a restart.
@@ -74,6 +77,8 @@ pub enum Value {
     ),
     #[n(4)]
     Commit(#[n(0)] Commit),
+    #[n(5)]
+    Cluster(#[n(0)] Name),
 }
 
 /// A group as it survives a restart.

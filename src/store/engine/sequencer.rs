@@ -27,7 +27,7 @@ pub struct Sequencer {
     last: Position,
 }
 
-const TABLES: usize = 5;
+const TABLES: usize = 6;
 
 /// Where a partition's next batch goes, and who wrote to it.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -266,5 +266,6 @@ fn table(key: &Key) -> usize {
         Key::StreamName(_) => 2,
         Key::Group(_) => 3,
         Key::Commit(_) => 4,
+        Key::Cluster => 5,
     }
 }

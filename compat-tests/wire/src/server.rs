@@ -1,0 +1,47 @@
+//! A server in this process, on ports of its own.
+
+use braid::{Config, Server};
+use std::net::SocketAddr;
+
+/// Ends with the test.
+pub struct TestServer {
+    server: Server,
+}
+
+impl TestServer {
+    /// A server that keeps everything in memory.
+    pub async fn start() -> TestServer {
+        TestServer::with(TestServer::config()).await
+    }
+
+    pub async fn with(config: Config) -> TestServer {
+        let server = Server::start(config).await.expect("the server starts");
+        TestServer { server }
+    }
+
+    /// What [`TestServer::start`] uses, to be changed by a test.
+    pub fn config() -> Config {
+        let mut config = Config::default();
+        config.kafka.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.kinesis.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.store.memory = true;
+        config
+    }
+
+    pub fn kafka_address(&self) -> SocketAddr {
+        self.server.kafka_address()
+    }
+
+    pub fn http_address(&self) -> SocketAddr {
+        self.server.http_address()
+    }
+
+    /// A new connection to the Kafka port.
+    pub async fn kafka(&self) -> crate::Kafka {
+        crate::Kafka::connect(self.kafka_address()).await
+    }
+
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}

@@ -1,0 +1,4 @@
+//! One handler for each API.
+
+pub mod api_versions;
+pub mod metadata;

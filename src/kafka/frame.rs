@@ -1,0 +1,178 @@
+//! Frames off a byte stream: a length, the head of a request, and the rest within its bounds.
+
+use super::apis;
+use super::budget::Budget;
+use super::error::Disconnect;
+use super::wire::{HEAD_BYTES, LENGTH_BYTES, RequestHead};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::ApiKey;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+/// What a connection reads ahead, and all that an idle one holds.
+const READ_AHEAD_BYTES: usize = 4096;
+/// Largest frame of the APIs whose requests name every partition.
+const LISTING_FRAME_BYTES_MAX: usize = 8 << 20;
+/// Largest frame of everything else but Produce.
+const SMALL_FRAME_BYTES_MAX: usize = 1 << 20;
+/// Time that a frame may take whatever its size.
+const FRAME_MS: u64 = 15_000;
+/// Rate at which the rest of a large frame has to come in.
+const FRAME_BYTES_PER_MS: u64 = 256;
+
+/// A request as it arrived.
+#[derive(Debug)]
+pub struct Frame {
+    pub head: RequestHead,
+    /// Everything behind the head.
+    pub body: Bytes,
+    /// The frame's room in the budget; small frames need none.
+    pub held: Option<OwnedSemaphorePermit>,
+}
+
+impl Frame {
+    pub fn bytes(&self) -> usize {
+        LENGTH_BYTES + HEAD_BYTES + self.body.len()
+    }
+}
+
+/// The reading side of one connection.
+pub struct Frames<R> {
+    source: R,
+    ahead: BytesMut,
+    budget: Arc<Budget>,
+    produce_bytes_max: usize,
+}
+
+impl<R: AsyncRead + Unpin> Frames<R> {
+    pub fn new(source: R, budget: Arc<Budget>, produce_bytes_max: usize) -> Frames<R> {
+        Frames {
+            source,
+            ahead: BytesMut::with_capacity(READ_AHEAD_BYTES),
+            budget,
+            produce_bytes_max,
+        }
+    }
+
+    /// The next frame; `None` when the peer has closed between two of them.
+    pub async fn next(&mut self) -> Result<Option<Frame>, Disconnect> {
+        if self.ahead.is_empty() && !self.fill().await? {
+            return Ok(None);
+        }
+        // The first byte is here: from now on the sender is timed.
+        let began = Instant::now();
+        let by = began + Duration::from_millis(FRAME_MS);
+        let (head, length) = in_time(by, self.head()).await?;
+        if length <= READ_AHEAD_BYTES {
+            let body = in_time(by, self.small(length)).await?;
+            return Ok(Some(Frame {
+                head,
+                body,
+                held: None,
+            }));
+        }
+        in_time(by, self.fill_ahead()).await?;
+        // Room for the whole is taken only for a sender that has sent something.
+        let held = self.budget.frame(length).await;
+        let extra = u64::try_from(length).unwrap_or(u64::MAX) / FRAME_BYTES_PER_MS;
+        let by = Instant::now() + Duration::from_millis(FRAME_MS + extra);
+        let body = in_time(by, self.large(length)).await?;
+        Ok(Some(Frame {
+            head,
+            body,
+            held: Some(held),
+        }))
+    }
+
+    /// Length and head, judged before anything is reserved. The length is of what follows.
+    async fn head(&mut self) -> Result<(RequestHead, usize), Disconnect> {
+        while self.ahead.len() < LENGTH_BYTES + HEAD_BYTES {
+            self.fill_more().await?;
+        }
+        let stated = self.ahead.get_i32();
+        let bytes = usize::try_from(stated).map_err(|_| Disconnect::FrameTooShort(stated))?;
+        let length = bytes
+            .checked_sub(HEAD_BYTES)
+            .ok_or(Disconnect::FrameTooShort(stated))?;
+        let mut head = [0; HEAD_BYTES];
+        self.ahead.copy_to_slice(&mut head);
+        let head = RequestHead::parse(head)?;
+        apis::gate(&head)?;
+        let bytes_max = self.frame_bytes_max(head.key);
+        if bytes > bytes_max {
+            return Err(Disconnect::FrameTooLarge { bytes, bytes_max });
+        }
+        Ok((head, length))
+    }
+
+    fn frame_bytes_max(&self, key: ApiKey) -> usize {
+        match key {
+            ApiKey::Produce => self.produce_bytes_max,
+            ApiKey::Fetch | ApiKey::OffsetCommit | ApiKey::OffsetFetch => LISTING_FRAME_BYTES_MAX,
+            _ => SMALL_FRAME_BYTES_MAX,
+        }
+    }
+
+    /// A frame that is read ahead whole is copied, so that it pins no more than itself.
+    async fn small(&mut self, length: usize) -> Result<Bytes, Disconnect> {
+        while self.ahead.len() < length {
+            self.fill_more().await?;
+        }
+        let body = Bytes::copy_from_slice(&self.ahead[..length]);
+        self.ahead.advance(length);
+        Ok(body)
+    }
+
+    async fn fill_ahead(&mut self) -> Result<(), Disconnect> {
+        while self.ahead.len() < READ_AHEAD_BYTES {
+            self.fill_more().await?;
+        }
+        Ok(())
+    }
+
+    async fn large(&mut self, length: usize) -> Result<Bytes, Disconnect> {
+        let mut body = BytesMut::with_capacity(length);
+        body.extend_from_slice(&self.ahead);
+        self.ahead.clear();
+        while body.len() < length {
+            let missing = length - body.len();
+            let mut rest = (&mut body).limit(missing);
+            if self.source.read_buf(&mut rest).await? == 0 {
+                return Err(cut_short());
+            }
+        }
+        Ok(body.freeze())
+    }
+
+    async fn fill_more(&mut self) -> Result<(), Disconnect> {
+        match self.fill().await? {
+            true => Ok(()),
+            false => Err(cut_short()),
+        }
+    }
+
+    /// Reads what there is, up to what is read ahead; false at the end of the stream.
+    async fn fill(&mut self) -> Result<bool, Disconnect> {
+        let room = READ_AHEAD_BYTES - self.ahead.len();
+        // Reclaims what was consumed in front: nobody else holds this buffer.
+        self.ahead.reserve(room);
+        let mut ahead = (&mut self.ahead).limit(room);
+        Ok(self.source.read_buf(&mut ahead).await? > 0)
+    }
+}
+
+async fn in_time<T>(
+    by: Instant,
+    reading: impl Future<Output = Result<T, Disconnect>>,
+) -> Result<T, Disconnect> {
+    timeout_at(by, reading)
+        .await
+        .unwrap_or(Err(Disconnect::SlowSender))
+}
+
+fn cut_short() -> Disconnect {
+    Disconnect::Io(std::io::ErrorKind::UnexpectedEof.into())
+}

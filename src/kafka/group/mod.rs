@@ -1,0 +1,5 @@
+//! Consumer groups.
+
+/// Every group that has members.
+#[derive(Debug, Default)]
+pub struct Groups {}

@@ -1,0 +1,48 @@
+//! What a handler returns: the answer, or the future of it.
+
+use super::wire::ResponseHead;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// The handler's effect has taken its place when it returns this; what is left is waiting for
+/// durability, for growth or for others.
+pub enum Reply<T> {
+    Now(T),
+    Later(BoxFuture<'static, T>),
+}
+
+impl<T> Reply<T> {
+    pub fn later(rest: impl Future<Output = T> + Send + 'static) -> Reply<T> {
+        Reply::Later(rest.boxed())
+    }
+
+    /// The answer itself, however long it takes.
+    pub async fn wait(self) -> T {
+        match self {
+            Reply::Now(response) => response,
+            Reply::Later(rest) => rest.await,
+        }
+    }
+}
+
+/// What goes out on the socket for one request.
+#[derive(Debug)]
+pub enum Answer {
+    /// A whole frame, in pieces that are written one behind the other.
+    Frame {
+        pieces: Vec<Bytes>,
+        /// Room in a budget that is given back once the frame is written.
+        held: Option<OwnedSemaphorePermit>,
+    },
+    /// No reply was asked for.
+    Silence,
+    /// Nothing can be said: the connection ends.
+    Close,
+}
+
+/// A response that can be written.
+pub trait Respond {
+    fn respond(self, head: ResponseHead) -> Answer;
+}

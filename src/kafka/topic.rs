@@ -1,0 +1,78 @@
+//! What Kafka says about topic names.
+
+use super::cx::Cx;
+use super::error::{ApiError, Code};
+use crate::store::{Name, NewStream, Settings, Stream};
+use std::sync::Arc;
+
+/// Longest name of a topic.
+const NAME_CHARS_MAX: usize = 249;
+/// Topics that a Kafka cluster keeps for itself; no client writes to them.
+const INTERNAL: [&str; 3] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+];
+
+/// 1–249 of `[a-zA-Z0-9._-]`, but not `.` or `..`.
+pub fn is_legal(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=NAME_CHARS_MAX).contains(&name.len())
+        && name.chars().all(legal)
+        && !matches!(name, "." | "..")
+}
+
+pub fn is_internal(name: &str) -> bool {
+    INTERNAL.contains(&name)
+}
+
+/// An existing topic whose name differs from this one only by `.` and `_`: both would have the
+/// same name in Kafka's metrics, so Kafka refuses the second.
+pub fn collision(cx: &Cx, name: &str) -> Option<Name> {
+    if !name.contains(['.', '_']) {
+        return None;
+    }
+    let plain = |name: &str| name.replace('.', "_");
+    let sought = plain(name);
+    let all = cx.store.all_streams().into_iter();
+    let mut names = all.map(|stream| stream.name.clone());
+    names.find(|other| **other != *name && plain(other) == sought)
+}
+
+/// Makes a topic with this name, provided that the name is legal and collides with none.
+pub async fn create(
+    cx: &Cx,
+    name: &str,
+    partition_count: u32,
+    settings: Settings,
+) -> Result<Arc<Stream>, ApiError> {
+    if !is_legal(name) {
+        let text = format!("Topic name {name:?} is illegal");
+        return Err(ApiError::new(Code::InvalidTopicException, text));
+    }
+    if let Some(other) = collision(cx, name) {
+        let text = format!("Topic '{name}' collides with existing topic: {other}");
+        return Err(ApiError::new(Code::InvalidTopicException, text));
+    }
+    let new = NewStream {
+        name: name.into(),
+        partition_count,
+        settings,
+    };
+    Ok(cx.store.create_stream(new).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_name_has_up_to_249_plain_characters() {
+        for good in ["a", "orders.v1", "_x-9", "...", &"n".repeat(249)] {
+            assert!(is_legal(good), "{good}");
+        }
+        for bad in ["", ".", "..", "a b", "é", "a/b", &"n".repeat(250)] {
+            assert!(!is_legal(bad), "{bad}");
+        }
+    }
+}
