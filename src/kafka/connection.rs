@@ -22,7 +22,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 /// Requests of one connection that may wait for their answers.
 const OUTSTANDING_MAX: usize = 128;
@@ -97,9 +97,10 @@ async fn exchange(
     let mut frames = pin!(incoming(frames));
     let mut handling: Option<BoxFuture<'static, Result<Pending, Disconnect>>> = None;
     let mut replies: FuturesOrdered<Pending> = FuturesOrdered::new();
-    let idle = Duration::from_millis(face.config.connection_idle_ms_max);
-    let mut idle_at = Instant::now() + idle;
-    let mut timer = pin!(sleep_until(idle_at));
+    // Two halves of the idle time without a frame end the connection.
+    let half_idle = Duration::from_millis(face.config.connection_idle_ms_max / 2);
+    let mut timer = pin!(sleep(half_idle));
+    let mut quiet_halves = 0;
     let mut stopping = *stop.borrow();
     loop {
         if stopping && handling.is_none() && replies.is_empty() {
@@ -120,14 +121,16 @@ async fn exchange(
                 let Some(frame) = frame else {
                     return Ok(());
                 };
-                idle_at = Instant::now() + idle;
+                quiet_halves = 0;
                 handling = Some(handle(face.cx_of_request(&cx), frame?).boxed());
             }
             () = &mut timer => {
-                if Instant::now() >= idle_at && replies.is_empty() && handling.is_none() {
+                let is_quiet = replies.is_empty() && handling.is_none();
+                quiet_halves = if is_quiet { quiet_halves + 1 } else { 0 };
+                if quiet_halves > 1 {
                     return Err(Disconnect::Idle);
                 }
-                timer.as_mut().reset(idle_at.max(Instant::now() + idle / 2));
+                timer.set(sleep(half_idle));
             }
             () = stopped(&mut stop), if !stopping => stopping = true,
         }

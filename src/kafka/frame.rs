@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 /// What a connection reads ahead, and all that an idle one holds.
 const READ_AHEAD_BYTES: usize = 4096;
@@ -39,6 +39,12 @@ impl Frame {
     }
 }
 
+/// What there is of a body before room for it is asked for.
+enum Front {
+    Whole(Bytes),
+    Part { length: usize },
+}
+
 /// The reading side of one connection.
 pub struct Frames<R> {
     source: R,
@@ -63,28 +69,31 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             return Ok(None);
         }
         // The first byte is here: from now on the sender is timed.
-        let began = Instant::now();
-        let by = began + Duration::from_millis(FRAME_MS);
-        let (head, length) = in_time(by, self.head()).await?;
+        let (head, front) = in_time(FRAME_MS, self.front()).await?;
+        let (body, held) = match front {
+            Front::Whole(body) => (body, None),
+            Front::Part { length } => {
+                // Room for the whole is taken only for a sender that has sent something.
+                let held = self.budget.frame(length).await;
+                let extra = u64::try_from(length).unwrap_or(u64::MAX) / FRAME_BYTES_PER_MS;
+                let body = in_time(FRAME_MS + extra, self.large(length)).await?;
+                (body, Some(held))
+            }
+        };
+        Ok(Some(Frame { head, body, held }))
+    }
+
+    /// The head, with the whole body or as much of it as is read ahead.
+    async fn front(&mut self) -> Result<(RequestHead, Front), Disconnect> {
+        let (head, length) = self.head().await?;
         if length <= READ_AHEAD_BYTES {
-            let body = in_time(by, self.small(length)).await?;
-            return Ok(Some(Frame {
-                head,
-                body,
-                held: None,
-            }));
+            let body = self.small(length).await?;
+            return Ok((head, Front::Whole(body)));
         }
-        in_time(by, self.fill_ahead()).await?;
-        // Room for the whole is taken only for a sender that has sent something.
-        let held = self.budget.frame(length).await;
-        let extra = u64::try_from(length).unwrap_or(u64::MAX) / FRAME_BYTES_PER_MS;
-        let by = Instant::now() + Duration::from_millis(FRAME_MS + extra);
-        let body = in_time(by, self.large(length)).await?;
-        Ok(Some(Frame {
-            head,
-            body,
-            held: Some(held),
-        }))
+        while self.ahead.len() < READ_AHEAD_BYTES {
+            self.fill_more().await?;
+        }
+        Ok((head, Front::Part { length }))
     }
 
     /// Length and head, judged before anything is reserved. The length is of what follows.
@@ -126,13 +135,6 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         Ok(body)
     }
 
-    async fn fill_ahead(&mut self) -> Result<(), Disconnect> {
-        while self.ahead.len() < READ_AHEAD_BYTES {
-            self.fill_more().await?;
-        }
-        Ok(())
-    }
-
     async fn large(&mut self, length: usize) -> Result<Bytes, Disconnect> {
         let mut body = BytesMut::with_capacity(length);
         body.extend_from_slice(&self.ahead);
@@ -165,10 +167,10 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 }
 
 async fn in_time<T>(
-    by: Instant,
+    ms_max: u64,
     reading: impl Future<Output = Result<T, Disconnect>>,
 ) -> Result<T, Disconnect> {
-    timeout_at(by, reading)
+    timeout(Duration::from_millis(ms_max), reading)
         .await
         .unwrap_or(Err(Disconnect::SlowSender))
 }

@@ -4,7 +4,7 @@ use super::error::Disconnect;
 use super::reply::{Answer, Respond};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
-use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use uuid::Uuid;
 
 /// Bytes of key, version and correlation id.
@@ -54,9 +54,9 @@ pub trait Decode: Sized {
     fn decode(body: Bytes, version: i16) -> Result<Self, Disconnect>;
 }
 
-impl<T: Request> Decode for T {
+impl<T: Decodable> Decode for T {
     fn decode(mut body: Bytes, version: i16) -> Result<T, Disconnect> {
-        kafka_protocol::protocol::Decodable::decode(&mut body, version)
+        Decodable::decode(&mut body, version)
             .map_err(|error| Disconnect::Malformed(error.to_string()))
     }
 }
