@@ -181,6 +181,7 @@ fn resolve_value(key: &Key, want: ValueWant) -> Option<Value> {
             settings: Settings(BTreeMap::from([("text".into(), text().to_string())])),
         })),
         Key::StreamName(_) => Value::StreamName(text()),
+        Key::Cluster => Value::Cluster(text()),
         Key::Group(_) => Value::Group(Arc::new(Group {
             empty_since: (seed % 2 == 0).then_some(Timestamp(i64::from(seed))),
             membership: noise(u64::from(seed), usize::from(count)),
