@@ -72,6 +72,9 @@ settings! {
 
         /// Memory that HTTP request bodies may take together.
         "kinesis-bodies-bytes-max" bodies_bytes_max: usize = 256 * MIB, in 16 * MIB..=65_536 * MIB;
+
+        /// Largest record of a compressed Kafka batch that Kinesis readers get to see.
+        "kinesis-record-bytes-max" record_bytes_max: usize = 32 * MIB, in MIB..=1024 * MIB;
     }
 
     /// The store and its engine.

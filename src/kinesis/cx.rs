@@ -1,5 +1,6 @@
 //! What a handler sees: the store, this face's settings, the clock.
 
+use super::reader::Reader;
 use crate::clock::Clock;
 use crate::config::KinesisConfig;
 use crate::store::View;
@@ -11,4 +12,5 @@ pub struct Cx {
     pub store: View,
     pub config: Arc<KinesisConfig>,
     pub clock: Clock,
+    pub reader: Arc<Reader>,
 }

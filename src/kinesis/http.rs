@@ -5,6 +5,7 @@
 
 use super::body::{Bodies, Unread};
 use super::cx::Cx;
+use super::reader::Reader;
 use super::request::{self, Asked};
 use super::response;
 use crate::admin::Admin;
@@ -52,6 +53,7 @@ pub struct Face {
     clock: Clock,
     admin: Arc<Admin>,
     bodies: Bodies,
+    reader: Arc<Reader>,
 }
 
 impl Face {
@@ -62,12 +64,14 @@ impl Face {
         admin: Arc<Admin>,
     ) -> Arc<Face> {
         let bodies = Bodies::new(config.body_bytes_max, config.bodies_bytes_max);
+        let reader = Arc::new(Reader::new(config.record_bytes_max));
         Arc::new(Face {
             store,
             config: Arc::new(config),
             clock,
             admin,
             bodies,
+            reader,
         })
     }
 
@@ -86,6 +90,7 @@ impl Face {
             store: self.store.view(),
             config: self.config.clone(),
             clock: self.clock.clone(),
+            reader: self.reader.clone(),
         };
         let asked = Asked {
             method: &head.method,

@@ -40,8 +40,12 @@ macro_rules! operations {
 }
 
 operations! {
-    // Operation    Handler
-    ListStreams     => list_streams,
+    // Operation     Handler
+    GetRecords       => get_records,
+    GetShardIterator => get_shard_iterator,
+    ListStreams      => list_streams,
+    PutRecord        => put_record,
+    PutRecords       => put_records,
 }
 
 impl Operation {

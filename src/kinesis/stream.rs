@@ -3,7 +3,8 @@
 use super::arn;
 use super::cx::Cx;
 use super::error::ApiError;
-use crate::store::{StoreError, Stream};
+use super::shard_id;
+use crate::store::{ShardNumber, StoreError, Stream};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -64,4 +65,12 @@ pub fn worded(cx: &Cx, name: &str, error: StoreError) -> ApiError {
         return ApiError::resource_in_use(message);
     }
     error.into()
+}
+
+/// The refusal of a shard that is not there, its stream included (spec C.5).
+pub fn unknown_shard(cx: &Cx, name: &str, number: ShardNumber) -> ApiError {
+    let (id, account) = (shard_id::format(number), &cx.config.account_id);
+    ApiError::resource_not_found(format!(
+        "Shard {id} in stream {name} under account {account} does not exist"
+    ))
 }
