@@ -1,7 +1,9 @@
 //! Test server and raw clients for both protocols; no client library.
 
 mod kafka;
+mod kinesis;
 mod server;
 
 pub use kafka::{Kafka, KafkaError, encode};
+pub use kinesis::{HttpAnswer, Kinesis};
 pub use server::TestServer;

@@ -41,6 +41,11 @@ impl TestServer {
         crate::Kafka::connect(self.kafka_address()).await
     }
 
+    /// A new connection to the HTTP port.
+    pub async fn kinesis(&self) -> crate::Kinesis {
+        crate::Kinesis::connect(self.http_address()).await
+    }
+
     pub async fn stop(self) {
         self.server.stop().await;
     }
