@@ -30,6 +30,11 @@ impl Clock {
         self.fixed_ms.store(now.0, Ordering::Relaxed);
     }
 
+    /// A moment for deadlines: never goes back, and is not what [`Clock::set`] sets.
+    pub fn instant(&self) -> tokio::time::Instant {
+        tokio::time::Instant::now()
+    }
+
     /// Milliseconds since the Unix epoch.
     pub fn now(&self) -> Timestamp {
         match self.fixed_ms.load(Ordering::Relaxed) {

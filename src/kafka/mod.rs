@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The Kafka face: frames, the table of APIs, one handler for each.
 
 mod api;
@@ -15,3 +16,8 @@ mod wire;
 
 pub use connection::serve;
 pub use face::Face;
+=======
+//! The Kafka face.
+
+mod group;
+>>>>>>> da37c36 (kafka: the classic group protocol as a state machine, and its coordinator)

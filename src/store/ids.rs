@@ -124,6 +124,13 @@ impl std::ops::Deref for Name {
     }
 }
 
+/// Maps by name are searched by text.
+impl std::borrow::Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<&str> for Name {
     fn from(text: &str) -> Name {
         Name(text.into())

@@ -1,5 +1,23 @@
-//! Consumer groups.
+//! Consumer groups of the classic protocol (spec §2.9): a pure state machine per group, and the
+//! coordinator that feeds it requests, time and the outcome of its writes.
 
-/// Every group that has members.
-#[derive(Debug, Default)]
-pub struct Groups {}
+mod coordinator;
+mod group;
+mod join;
+mod leave;
+mod member;
+mod parked;
+mod rebalance;
+mod record;
+mod sync;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+pub use coordinator::Groups;
+pub use group::{Described, Limits, Phase, Refusal, Who};
+pub use join::{Join, Joined};
+pub use leave::Leaver;
+pub use member::{Client, Member, Protocol};
+pub use sync::{Sync, Synced};
