@@ -39,6 +39,17 @@ settings! {
         "group-initial-rebalance-delay-ms" group_initial_rebalance_delay_ms: u64 = 500,
             in 0..=600_000;
 
+        /// Shortest session timeout that a group's member may ask for.
+        "group-session-timeout-ms-min" group_session_timeout_ms_min: u64 = 6_000,
+            in 1..=1_800_000;
+
+        /// Longest session timeout that a group's member may ask for.
+        "group-session-timeout-ms-max" group_session_timeout_ms_max: u64 = 1_800_000,
+            in 1..=86_400_000;
+
+        /// Members that one group may have.
+        "group-members-max" group_members_max: usize = 10_000, in 1..=1_000_000;
+
         /// Largest frame that a Kafka client may send.
         "kafka-frame-bytes-max" frame_bytes_max: usize = 100 * MIB, in MIB..=1024 * MIB;
 

@@ -53,7 +53,16 @@ macro_rules! apis {
 apis! {
     // Key         Listed     Served     Handler
     Metadata,      0..=13,    0..=13,    metadata;
+    OffsetCommit,  2..=9,     2..=9,     offset_commit;
+    OffsetFetch,   1..=9,     1..=9,     offset_fetch;
+    JoinGroup,     0..=9,     0..=9,     join_group;
+    Heartbeat,     0..=4,     0..=4,     heartbeat;
+    LeaveGroup,    0..=5,     0..=5,     leave_group;
+    SyncGroup,     0..=5,     0..=5,     sync_group;
+    DescribeGroups, 0..=6,     0..=6,     describe_groups;
+    ListGroups,    0..=5,     0..=5,     list_groups;
     ApiVersions,   0..=4,     0..=4,     api_versions;
+    DeleteGroups,  0..=2,     0..=2,     delete_groups;
 }
 
 fn find(key: ApiKey) -> Option<&'static Api> {

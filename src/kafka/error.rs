@@ -1,5 +1,6 @@
 //! What goes wrong, in Kafka's codes; and what ends a connection.
 
+use super::group::Refusal;
 use crate::store::{Malformed, StoreError};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
@@ -36,6 +37,32 @@ impl From<Code> for ApiError {
     fn from(code: Code) -> ApiError {
         ApiError::new(code, code.to_string())
     }
+}
+
+impl From<&Refusal> for Code {
+    fn from(refusal: &Refusal) -> Code {
+        match refusal {
+            Refusal::EmptyGroupName => Code::InvalidGroupId,
+            Refusal::SessionTimeout => Code::InvalidSessionTimeout,
+            Refusal::UnknownMember => Code::UnknownMemberId,
+            Refusal::FencedInstance => Code::FencedInstanceId,
+            Refusal::IllegalGeneration => Code::IllegalGeneration,
+            Refusal::UnknownGroup => Code::GroupIdNotFound,
+            Refusal::InconsistentProtocol => Code::InconsistentGroupProtocol,
+            Refusal::RebalanceInProgress => Code::RebalanceInProgress,
+            Refusal::MemberIdRequired(_) => Code::MemberIdRequired,
+            Refusal::GroupFull => Code::GroupMaxSizeReached,
+            Refusal::NonEmptyGroup => Code::NonEmptyGroup,
+            // Retriable: the client looks for the coordinator and tries again.
+            Refusal::NotStored => Code::CoordinatorNotAvailable,
+        }
+    }
+}
+
+/// The code for a group's or commit's write that failed: each is retriable, as the client's
+/// next attempt may find a disk with room or a restarted server.
+pub fn of_coordinator(_error: &StoreError) -> Code {
+    Code::CoordinatorNotAvailable
 }
 
 impl From<StoreError> for ApiError {

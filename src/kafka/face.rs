@@ -2,7 +2,7 @@
 
 use super::budget::{Budget, BudgetBytes};
 use super::cx::{Broker, Cx, Endpoint};
-use super::group::Groups;
+use super::group::{Groups, Limits};
 use crate::clock::Clock;
 use crate::config::KafkaConfig;
 use crate::store::{Store, StoreError};
@@ -45,13 +45,18 @@ impl Face {
             id: BROKER_ID,
             cluster_id: StrBytes::from_string(cluster.to_string()),
         };
+        let limits = Limits {
+            members_max: config.group_members_max,
+            initial_delay_ms: config.group_initial_rebalance_delay_ms,
+        };
+        let groups = Groups::start(store.clone(), clock.clone(), limits);
         Ok(Arc::new(Face {
             store,
             advertised: config.advertised.as_deref().map(endpoint),
             config: Arc::new(config),
             clock,
             broker: Arc::new(broker),
-            groups: Arc::default(),
+            groups,
             budget: Arc::new(budget),
         }))
     }

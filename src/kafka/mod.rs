@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The Kafka face: frames, the table of APIs, one handler for each.
 
 mod api;
@@ -11,13 +10,9 @@ mod face;
 mod frame;
 mod group;
 mod reply;
+mod text;
 mod topic;
 mod wire;
 
 pub use connection::serve;
 pub use face::Face;
-=======
-//! The Kafka face.
-
-mod group;
->>>>>>> da37c36 (kafka: the classic group protocol as a state machine, and its coordinator)

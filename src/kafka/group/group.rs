@@ -75,6 +75,18 @@ pub enum Phase {
     Stable,
 }
 
+impl Phase {
+    /// What Kafka calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Empty => "Empty",
+            Phase::Joining(_) => "PreparingRebalance",
+            Phase::Syncing { .. } => "CompletingRebalance",
+            Phase::Stable => "Stable",
+        }
+    }
+}
+
 /// The wait for members to join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joining {

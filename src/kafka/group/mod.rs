@@ -17,7 +17,7 @@ mod tests;
 
 pub use coordinator::Groups;
 pub use group::{Described, Limits, Phase, Refusal, Who};
-pub use join::{Join, Joined};
+pub use join::{Join, Joined, JoinedMember};
 pub use leave::Leaver;
 pub use member::{Client, Member, Protocol};
 pub use sync::{Sync, Synced};

@@ -41,6 +41,15 @@ impl<T> Parked<T> {
     pub async fn answered(mut self) -> Result<T, Refusal> {
         (&mut self.answer).await.unwrap_or(Err(Refusal::NotStored))
     }
+
+    /// The same, but when the server stops the asker is sent to look for the group again.
+    pub async fn answered_unless(self, stopping: impl Future<Output = ()>) -> Result<T, Refusal> {
+        tokio::select! {
+            biased;
+            answer = self.answered() => answer,
+            () = stopping => Err(Refusal::NotStored),
+        }
+    }
 }
 
 impl<T> Drop for Parked<T> {
