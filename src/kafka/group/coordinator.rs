@@ -3,10 +3,10 @@
 //! One lock over all groups, held for one event and never across an await; one task that sleeps
 //! until the earliest deadline of all. A group without members is only its stored record.
 
-use super::group::{Described, Effect, Group, Limits, Moment, Refusal, Ticket, Who};
 use super::join::{Join, Joined};
 use super::leave::Leaver;
 use super::parked::{Parked, Waiter};
+use super::state::{Described, Effect, Group, Limits, Moment, Refusal, Ticket, Who};
 use super::sync::{Sync, Synced};
 use super::timers::Timers;
 use crate::clock::Clock;

@@ -1,7 +1,7 @@
 //! JoinGroup: who may come in, who is new, who comes back.
 
-use super::group::{Effect, Group, Moment, Phase, Refusal, Ticket};
 use super::member::{Client, Member, Protocol, Wait};
+use super::state::{Effect, Group, Moment, Phase, Refusal, Ticket};
 use crate::store::Name;
 use bytes::Bytes;
 

@@ -1,7 +1,7 @@
 //! LeaveGroup, and requests whose connection went away.
 
-use super::group::{Group, Moment, Refusal, Ticket};
 use super::member::Wait;
+use super::state::{Group, Moment, Refusal, Ticket};
 use crate::store::Name;
 
 /// Who leaves: a member, or by its instance id alone a static one (an administrator's removal).

@@ -1,6 +1,6 @@
 //! One member of a group: what it said of itself, and what it waits for.
 
-use super::group::{Moment, Ticket};
+use super::state::{Moment, Ticket};
 use crate::store::Name;
 use bytes::Bytes;
 

@@ -2,13 +2,13 @@
 //! coordinator that feeds it requests, time and the outcome of its writes.
 
 mod coordinator;
-mod group;
 mod join;
 mod leave;
 mod member;
 mod parked;
 mod rebalance;
 mod record;
+mod state;
 mod sync;
 mod timers;
 
@@ -16,8 +16,8 @@ mod timers;
 mod tests;
 
 pub use coordinator::Groups;
-pub use group::{Described, Limits, Phase, Refusal, Who};
 pub use join::{Join, Joined, JoinedMember};
 pub use leave::Leaver;
 pub use member::{Client, Member, Protocol};
+pub use state::{Described, Limits, Phase, Refusal, Who};
 pub use sync::{Sync, Synced};

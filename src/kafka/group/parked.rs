@@ -1,8 +1,8 @@
 //! A request that waits for its group; dropped with its connection, it is taken back.
 
 use super::coordinator::Groups;
-use super::group::{Refusal, Ticket};
 use super::join::Joined;
+use super::state::{Refusal, Ticket};
 use super::sync::Synced;
 use crate::store::Name;
 use std::sync::Weak;

@@ -1,7 +1,7 @@
 //! The rebalance: gather the members, elect leader and protocol, begin a generation.
 
-use super::group::{Effect, Gathering, Group, Joining, Moment, Phase, Refusal};
 use super::member::{Member, Wait};
+use super::state::{Effect, Gathering, Group, Joining, Moment, Phase, Refusal};
 use crate::store::Name;
 use bytes::Bytes;
 

@@ -1,7 +1,7 @@
 //! A group as it is stored: CBOR by field number, so that fields can be added.
 
-use super::group::{Group, Limits, Moment, Phase};
 use super::member::{Client, Member, Protocol, Wait};
+use super::state::{Group, Limits, Moment, Phase};
 use crate::store::Name;
 use bytes::Bytes;
 use minicbor::bytes::ByteVec;

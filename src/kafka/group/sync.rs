@@ -1,7 +1,7 @@
 //! SyncGroup: the leader's assignment is stored, then everybody gets their share.
 
-use super::group::{Effect, Group, Moment, Phase, Refusal, Ticket, Who};
 use super::member::Wait;
+use super::state::{Effect, Group, Moment, Phase, Refusal, Ticket, Who};
 use crate::store::Name;
 use bytes::Bytes;
 use std::collections::HashMap;

@@ -1,10 +1,10 @@
 //! The state machine, event by event; then the coordinator over the memory engine.
 
 use super::coordinator::Groups;
-use super::group::{Effect, Group, Limits, Moment, Phase, Refusal, Ticket, Who};
 use super::join::{Join, Joined};
 use super::leave::Leaver;
 use super::member::{Client, Protocol};
+use super::state::{Effect, Group, Limits, Moment, Phase, Refusal, Ticket, Who};
 use super::sync::{Sync, Synced};
 use crate::clock::Clock;
 use crate::store::{Memory, Name, Store};

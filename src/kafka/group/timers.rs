@@ -1,7 +1,7 @@
 //! Deadlines of all groups in one heap. A deadline that moved to a later time stays where it is:
 //! the group is looked at too early once, which is cheaper than moving it at every heartbeat.
 
-use super::group::Moment;
+use super::state::Moment;
 use crate::store::Name;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
