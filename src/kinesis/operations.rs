@@ -40,12 +40,17 @@ macro_rules! operations {
 }
 
 operations! {
-    // Operation     Handler
-    GetRecords       => get_records,
-    GetShardIterator => get_shard_iterator,
-    ListStreams      => list_streams,
-    PutRecord        => put_record,
-    PutRecords       => put_records,
+    // Operation          Handler
+    CreateStream          => create_stream,
+    DeleteStream          => delete_stream,
+    DescribeStream        => describe_stream,
+    DescribeStreamSummary => describe_stream_summary,
+    GetRecords            => get_records,
+    GetShardIterator      => get_shard_iterator,
+    ListShards            => list_shards,
+    ListStreams           => list_streams,
+    PutRecord             => put_record,
+    PutRecords            => put_records,
 }
 
 impl Operation {

@@ -23,13 +23,42 @@ pub fn mode_details(stream: &Stream) -> ModeDetails {
     ModeDetails { stream_mode }
 }
 
+/// A stream is made and ended in one step, so nobody sees it in another state.
+pub const STATUS: &str = "ACTIVE";
+/// Nothing is encrypted.
+pub const ENCRYPTION: &str = "NONE";
+
+/// `EnhancedMonitoring` as answered.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EnhancedMetrics {
+    shard_level_metrics: [&'static str; 0],
+}
+
+pub const NO_METRICS: [EnhancedMetrics; 1] = [EnhancedMetrics {
+    shard_level_metrics: [],
+}];
+
+const HOUR_MS: i64 = 3_600_000;
+const RETENTION_HOURS_MIN: i64 = 24;
+const RETENTION_HOURS_MAX: i64 = 8760;
+
+/// Retention in the only terms this API has: whole hours, a day to a year (design §4).
+pub fn retention_hours(stream: &Stream) -> i64 {
+    let hours = stream
+        .settings
+        .retention_ms()
+        .map_or(RETENTION_HOURS_MAX, |ms| ms / HOUR_MS);
+    hours.clamp(RETENTION_HOURS_MIN, RETENTION_HOURS_MAX)
+}
+
 /// The stream that a request names by `StreamName`, `StreamARN` or both, which then must agree.
 pub fn named(
     cx: &Cx,
     name: Option<&str>,
     stream_arn: Option<&str>,
 ) -> Result<Arc<Stream>, ApiError> {
-    let name = name_of(name, stream_arn)?;
+    let name = name_of(cx, name, stream_arn)?;
     cx.store
         .stream(name)
         .map_err(|error| worded(cx, name, error))
@@ -37,10 +66,13 @@ pub fn named(
 
 /// The name alone, for a request about a stream that need not exist.
 pub fn name_of<'a>(
+    cx: &Cx,
     name: Option<&'a str>,
     stream_arn: Option<&'a str>,
 ) -> Result<&'a str, ApiError> {
-    let by_arn = stream_arn.map(arn::stream_name).transpose()?;
+    let by_arn = stream_arn
+        .map(|arn| arn::stream_name(&cx.config, arn))
+        .transpose()?;
     match (name, by_arn) {
         (Some(name), Some(by_arn)) if name != by_arn => Err(ApiError::invalid_argument(format!(
             "StreamName {name} and StreamARN {} do not name the same stream.",
@@ -57,8 +89,7 @@ pub fn name_of<'a>(
 pub fn worded(cx: &Cx, name: &str, error: StoreError) -> ApiError {
     let account = &cx.config.account_id;
     if let StoreError::UnknownStream(_) | StoreError::PartitionGone = error {
-        let message = format!("Stream {name} under account {account} not found.");
-        return ApiError::resource_not_found(message);
+        return not_found(cx, name);
     }
     if let StoreError::StreamExists(_) = error {
         let message = format!("Stream {name} under account {account} already exists.");
@@ -73,4 +104,9 @@ pub fn unknown_shard(cx: &Cx, name: &str, number: ShardNumber) -> ApiError {
     ApiError::resource_not_found(format!(
         "Shard {id} in stream {name} under account {account} does not exist"
     ))
+}
+
+pub fn not_found(cx: &Cx, name: &str) -> ApiError {
+    let account = &cx.config.account_id;
+    ApiError::resource_not_found(format!("Stream {name} under account {account} not found."))
 }

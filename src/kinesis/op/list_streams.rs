@@ -6,12 +6,14 @@ use crate::kinesis::cx::Cx;
 use crate::kinesis::error::ApiError;
 use crate::kinesis::input::input;
 use crate::kinesis::shape::{NEXT_TOKEN, STREAM_NAME, integer};
-use crate::kinesis::stream::{ModeDetails, mode_details};
+use crate::kinesis::stream::{ModeDetails, STATUS, mode_details};
 use crate::store::Stream;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Names on a page, whatever is asked (spec B.2).
 const NAMES_MAX: usize = 100;
+const NAME_CHARACTERS_MAX: usize = 128;
 
 input! {
     pub struct Input = "ListStreamsInput" {
@@ -48,7 +50,7 @@ pub async fn handle(cx: &Cx, input: Input) -> Result<Output, ApiError> {
     let limit = input.limit.map_or(NAMES_MAX, |limit| limit.min(NAMES_MAX));
     // A page goes on behind a name, so the name is all that a token has to hold.
     let after = input.next_token.or(input.exclusive_start_stream_name);
-    let mut found = cx.store.streams(after.as_deref(), limit + 1);
+    let mut found = streams(cx, after, limit + 1);
     let has_more_streams = found.len() > limit;
     found.truncate(limit);
     let stream_names: Vec<String> = found.iter().map(|s| s.name.to_string()).collect();
@@ -60,11 +62,30 @@ pub async fn handle(cx: &Cx, input: Input) -> Result<Output, ApiError> {
     })
 }
 
+/// Streams behind a name. Topics with longer names than this API allows exist for Kafka only
+/// (design §1).
+fn streams(cx: &Cx, mut after: Option<String>, count: usize) -> Vec<Arc<Stream>> {
+    let mut found = Vec::new();
+    loop {
+        let page = cx.store.streams(after.as_deref(), count);
+        let is_last = page.len() < count;
+        after = page.last().map(|stream| stream.name.to_string());
+        found.extend(
+            page.into_iter()
+                .filter(|stream| stream.name.len() <= NAME_CHARACTERS_MAX),
+        );
+        if is_last || found.len() >= count {
+            found.truncate(count);
+            return found;
+        }
+    }
+}
+
 fn summary(cx: &Cx, stream: &Stream) -> Summary {
     Summary {
         stream_name: stream.name.to_string(),
         stream_arn: arn::of_stream(&cx.config, &stream.name),
-        stream_status: "ACTIVE",
+        stream_status: STATUS,
         stream_mode_details: mode_details(stream),
         stream_creation_timestamp: EpochSeconds(stream.created),
     }
