@@ -73,7 +73,7 @@ pub async fn handle(cx: &Cx, input: Input) -> Result<Output, ApiError> {
         return Err(expired(iterator.created, now));
     }
     if input.stream_arn.is_some() {
-        stream::name_of(Some(&iterator.stream), input.stream_arn.as_deref())?;
+        stream::name_of(cx, Some(&iterator.stream), input.stream_arn.as_deref())?;
     }
     let stream = found_again(cx, &iterator)?;
     let unknown = || stream::unknown_shard(cx, &stream.name, iterator.shard);

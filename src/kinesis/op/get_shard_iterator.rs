@@ -41,7 +41,11 @@ pub struct Output {
 impl Answer for Output {}
 
 pub async fn handle(cx: &Cx, input: Input) -> Result<Output, ApiError> {
-    let name = stream::name_of(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
+    let name = stream::name_of(
+        cx,
+        input.stream_name.as_deref(),
+        input.stream_arn.as_deref(),
+    )?;
     let number =
         shard_id::parse(&input.shard_id).ok_or_else(|| no_such_id(cx, name, &input.shard_id))?;
     let unknown = || stream::unknown_shard(cx, name, number);
