@@ -11,6 +11,7 @@ mod shown;
 mod suite;
 mod watchers;
 
+pub use local::{Directory, Disk, DiskFile, Local, LocalSettings, Open, OpenError, Pace};
 pub use memory::Memory;
 
 use super::batch::Batch;

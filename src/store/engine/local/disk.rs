@@ -1,5 +1,6 @@
 //! The only code that touches the file system, behind an interface that a test can make fail.
 
+use super::settings::OpenError;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -46,14 +47,19 @@ pub struct Directory {
 
 impl Directory {
     /// Makes the directory if need be, and locks it.
-    pub fn lock(path: &Path) -> io::Result<Directory> {
-        std::fs::create_dir_all(path)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("lock"))?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+    pub fn lock(path: &Path) -> Result<Directory, OpenError> {
+        let failed = || OpenError::disk(format!("data directory {}", path.display()));
+        std::fs::create_dir_all(path).map_err(failed())?;
+        let mut options = OpenOptions::new();
+        let options = options.create(true).truncate(false).write(true);
+        let lock = options.open(path.join("lock")).map_err(failed())?;
+        let exclusive = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        match rustix::fs::flock(&lock, exclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(OpenError::InUse(path.display().to_string()));
+            }
+            locked => locked.map_err(|error| failed()(error.into()))?,
+        }
         Ok(Directory {
             path: path.to_owned(),
             lock,
@@ -110,6 +116,10 @@ impl DiskFile for File {
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         let flags = rustix::fs::FallocateFlags::empty();
-        Ok(rustix::fs::fallocate(self, flags, 0, bytes)?)
+        match rustix::fs::fallocate(self, flags, 0, bytes) {
+            // A file system that cannot promise space still gives the length.
+            Err(rustix::io::Errno::OPNOTSUPP) => self.set_len(bytes),
+            allocated => Ok(allocated?),
+        }
     }
 }

@@ -1,3 +1,29 @@
 //! The engine on a local disk: one shared write-ahead log, folded later by partition.
+//!
+//! `docs/formats.md` has the bytes of every file; design §6 the reasons.
 
+mod cache;
+mod data;
 mod disk;
+mod frame;
+mod index;
+mod local;
+mod log;
+mod open;
+mod read;
+mod recovery;
+mod room;
+mod seek;
+mod segment;
+mod settings;
+mod shared;
+mod table;
+mod threads;
+mod upkeep;
+
+pub use disk::{Directory, Disk, DiskFile, Open};
+pub use local::Local;
+pub use settings::{LocalSettings, OpenError, Pace};
+
+#[cfg(test)]
+mod tests;

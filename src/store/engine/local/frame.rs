@@ -1,0 +1,366 @@
+//! A frame is one group of commits as it lies in the log; `docs/formats.md` shows the bytes.
+
+use super::segment::{LogAt, round_up_to_block, u32_at, u64_at};
+use super::table::{AppendEntry, TableEntry};
+use crate::store::batch::{self, Batch, Times};
+use crate::store::engine::sequencer::{Effect, Placement};
+use crate::store::engine::{Atom, BatchInfo, Intent};
+use crate::store::{Offset, PartitionId, Position};
+use bytes::Bytes;
+use std::collections::HashMap;
+
+pub const HEADER_BYTES: usize = 64;
+const MAGIC: &[u8; 4] = b"BrFr";
+/// Bytes at the front that the checksum does not cover: magic and the checksum itself.
+const CRC_COVERS_FROM: usize = 8;
+
+/// Where a frame goes, and what it says about the log before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub salt: u64,
+    pub at: LogAt,
+    /// Everything before this was durable when the frame was written.
+    pub durable: LogAt,
+    /// Position of the frame's first commit.
+    pub first: Position,
+    pub predecessor_crc: u32,
+}
+
+/// A frame's fixed part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    pub place: Place,
+    pub crc: u32,
+    pub table_bytes: u32,
+    pub body_bytes: u64,
+    pub entries: u32,
+}
+
+/// An atom that took effect, at its position.
+#[derive(Debug)]
+pub struct Committed {
+    pub position: Position,
+    pub effects: Vec<Effect>,
+}
+
+/// Consecutive batches of one partition, contiguous in a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FrameRun {
+    pub partition: PartitionId,
+    /// Where the first batch is, from the front of the frame.
+    pub start: usize,
+    pub batches: Vec<BatchInfo>,
+}
+
+/// A frame ready to be written.
+pub struct Encoded {
+    /// Whole blocks.
+    pub bytes: Bytes,
+    pub crc: u32,
+    pub runs: Vec<FrameRun>,
+}
+
+/// What a frame read back holds.
+#[derive(Debug)]
+pub struct Decoded {
+    pub commits: Vec<Committed>,
+    pub runs: Vec<FrameRun>,
+}
+
+/// Why bytes are not the frame that was written.
+pub type Bad = &'static str;
+
+impl FrameHeader {
+    /// Reads the fixed part; the checksum is judged by [`FrameHeader::covers`] once the table is
+    /// there too.
+    pub fn decode(bytes: &[u8]) -> Option<FrameHeader> {
+        if bytes.len() < HEADER_BYTES || &bytes[..4] != MAGIC {
+            return None;
+        }
+        let place = Place {
+            salt: u64_at(bytes, 8),
+            at: LogAt(u64_at(bytes, 16)),
+            durable: LogAt(u64_at(bytes, 24)),
+            first: Position(u64_at(bytes, 32)),
+            predecessor_crc: u32_at(bytes, 40),
+        };
+        Some(FrameHeader {
+            place,
+            crc: u32_at(bytes, 4),
+            table_bytes: u32_at(bytes, 44),
+            body_bytes: u64_at(bytes, 48),
+            entries: u32_at(bytes, 56),
+        })
+    }
+
+    fn encode(&self, into: &mut [u8]) {
+        into[..4].copy_from_slice(MAGIC);
+        into[8..16].copy_from_slice(&self.place.salt.to_le_bytes());
+        into[16..24].copy_from_slice(&self.place.at.0.to_le_bytes());
+        into[24..32].copy_from_slice(&self.place.durable.0.to_le_bytes());
+        into[32..40].copy_from_slice(&self.place.first.0.to_le_bytes());
+        into[40..44].copy_from_slice(&self.place.predecessor_crc.to_le_bytes());
+        into[44..48].copy_from_slice(&self.table_bytes.to_le_bytes());
+        into[48..56].copy_from_slice(&self.body_bytes.to_le_bytes());
+        into[56..60].copy_from_slice(&self.entries.to_le_bytes());
+    }
+
+    /// Header and table.
+    pub fn covered_bytes(&self) -> u64 {
+        HEADER_BYTES as u64 + u64::from(self.table_bytes)
+    }
+
+    /// The whole frame in blocks; `None` if no file can be that large.
+    pub fn frame_bytes(&self) -> Option<u64> {
+        let bytes = self.covered_bytes().checked_add(self.body_bytes)?;
+        (bytes < 1 << 62).then(|| round_up_to_block(bytes))
+    }
+
+    /// Whether header and table, at the front of `bytes`, are as they were written.
+    pub fn covers(&self, bytes: &[u8]) -> bool {
+        let covered = usize::try_from(self.covered_bytes()).ok();
+        let covered = covered.and_then(|end| bytes.get(CRC_COVERS_FROM..end));
+        covered.is_some_and(|covered| crc32c::crc32c(covered) == self.crc)
+    }
+}
+
+/// The most a commit of `atoms` may take in the log, in a frame of its own.
+pub fn bytes_max<'a>(atoms: impl IntoIterator<Item = &'a Atom>) -> u64 {
+    let intents = atoms.into_iter().flatten();
+    let bytes: usize = intents.map(intent_bytes_max).sum();
+    round_up_to_block((HEADER_BYTES + bytes) as u64)
+}
+
+fn intent_bytes_max(intent: &Intent) -> usize {
+    match intent {
+        Intent::Append(append) => AppendEntry::BYTES + append.batch.bytes().len(),
+        Intent::Put { key, value, .. } => TableEntry::put_bytes(key, value.as_ref()),
+        Intent::Require { .. } => 0,
+        Intent::Open { .. } | Intent::Trim { .. } | Intent::Drop { .. } => TableEntry::SMALL_BYTES,
+    }
+}
+
+/// Builds the frame: the one copy that a batch's bytes go through.
+pub fn encode(place: Place, commits: &[Committed]) -> Encoded {
+    let appends: Vec<&Placement> = placements(commits).collect();
+    let headers: Vec<_> = appends
+        .iter()
+        .map(|placement| {
+            placement
+                .batch
+                .header_placed_at(placement.base, placement.times)
+        })
+        .collect();
+    let infos: Vec<BatchInfo> = std::iter::zip(&appends, &headers)
+        .map(|(placement, header)| info(placement, header))
+        .collect();
+    let table = table(commits, &infos, &headers);
+    let body_start = HEADER_BYTES + table.len();
+    let owners = appends.iter().map(|placement| placement.partition);
+    let layout = Layout::of(owners, &infos, body_start);
+    let mut header = FrameHeader {
+        place,
+        crc: 0,
+        table_bytes: u32::try_from(table.len()).expect("a group's table is far below 4 GiB"),
+        body_bytes: layout.body_bytes as u64,
+        entries: u32::try_from(commits.iter().map(|c| c.effects.len()).sum::<usize>())
+            .expect("an entry takes a byte of the table"),
+    };
+    let bytes_len = round_up_to_block((body_start + layout.body_bytes) as u64);
+    let mut bytes = vec![0; usize::try_from(bytes_len).expect("it is about to be in memory")];
+    header.encode(&mut bytes);
+    bytes[HEADER_BYTES..body_start].copy_from_slice(&table);
+    header.crc = crc32c::crc32c(&bytes[CRC_COVERS_FROM..body_start]);
+    bytes[4..8].copy_from_slice(&header.crc.to_le_bytes());
+    for ((placement, placed), &start) in appends.iter().zip(&headers).zip(&layout.starts) {
+        let records = start + batch::HEADER_BYTES;
+        let batch = placement.batch.bytes();
+        bytes[start..records].copy_from_slice(placed);
+        bytes[records..start + batch.len()].copy_from_slice(&batch[batch::HEADER_BYTES..]);
+    }
+    Encoded {
+        bytes: bytes.into(),
+        crc: header.crc,
+        runs: layout.runs,
+    }
+}
+
+fn table(
+    commits: &[Committed],
+    infos: &[BatchInfo],
+    headers: &[[u8; batch::HEADER_BYTES]],
+) -> Vec<u8> {
+    let mut table = Vec::with_capacity(infos.len() * AppendEntry::BYTES);
+    let mut appended = std::iter::zip(infos, headers);
+    for commit in commits {
+        let last = commit.effects.len() - 1;
+        for (at, effect) in commit.effects.iter().enumerate() {
+            let entry = match effect {
+                Effect::Append(placement) => {
+                    let (info, header) = appended.next().expect("one for each append");
+                    TableEntry::Append(AppendEntry::of(placement.partition, info, header))
+                }
+                Effect::Put { key, value } => TableEntry::Put(key.clone(), value.clone()),
+                Effect::Open { partition } => TableEntry::Open(*partition),
+                Effect::Trim { partition, to } => TableEntry::Trim(*partition, *to),
+                Effect::Drop { partition } => TableEntry::Drop(*partition),
+            };
+            entry.encode(at == last, &mut table);
+        }
+    }
+    table
+}
+
+/// Reads a frame whose header has been found to cover its table; `bytes` is the whole of it.
+/// Every batch is judged by its own checksum, and what that leaves out by the table.
+pub fn decode(header: &FrameHeader, bytes: &Bytes) -> Result<Decoded, Bad> {
+    let body_start = usize::try_from(header.covered_bytes()).map_err(|_| "the table's length")?;
+    let body_bytes = usize::try_from(header.body_bytes).map_err(|_| "the body's length")?;
+    let whole = body_start.checked_add(body_bytes);
+    if whole.is_none_or(|whole| whole > bytes.len()) {
+        return Err("the frame's length");
+    }
+    let entries = TableEntry::decode_all(&bytes[HEADER_BYTES..body_start], header.entries)?;
+    let appends = entries.iter().filter_map(|(entry, _)| match entry {
+        TableEntry::Append(append) => Some(append),
+        _ => None,
+    });
+    let infos: Vec<BatchInfo> = appends.clone().map(AppendEntry::info).collect();
+    let owners = appends.map(|append| append.partition);
+    let layout = Layout::of(owners, &infos, body_start);
+    if layout.body_bytes != body_bytes {
+        return Err("the body's length");
+    }
+    let mut starts = layout.starts.iter();
+    let mut commits = Vec::new();
+    let mut effects = Vec::new();
+    let mut position = header.place.first;
+    for (entry, ends_atom) in entries {
+        effects.push(match entry {
+            TableEntry::Append(append) => {
+                let start = *starts.next().expect("one for each append");
+                let end = start + append.length as usize;
+                Effect::Append(placement(&append, bytes.slice(start..end))?)
+            }
+            TableEntry::Put(key, value) => Effect::Put { key, value },
+            TableEntry::Open(partition) => Effect::Open { partition },
+            TableEntry::Trim(partition, to) => Effect::Trim { partition, to },
+            TableEntry::Drop(partition) => Effect::Drop { partition },
+        });
+        if ends_atom {
+            let effects = std::mem::take(&mut effects);
+            commits.push(Committed { position, effects });
+            position = Position(position.0.checked_add(1).ok_or("the position")?);
+        }
+    }
+    if !effects.is_empty() {
+        return Err("an unfinished atom");
+    }
+    Ok(Decoded {
+        commits,
+        runs: layout.runs,
+    })
+}
+
+fn placement(append: &AppendEntry, bytes: Bytes) -> Result<Placement, Bad> {
+    if append.front() != bytes[..batch::CRC_COVERS_FROM] {
+        return Err("a batch's front");
+    }
+    if crc32c::crc32c(&bytes[batch::CRC_COVERS_FROM..]) != append.crc {
+        return Err("a batch's checksum");
+    }
+    let batch = Batch::trusted(bytes);
+    if batch.span() != u64::from(append.span) {
+        return Err("a batch's span");
+    }
+    Ok(Placement {
+        partition: append.partition,
+        named: append.named,
+        base: append.base,
+        arrival: append.arrival,
+        batch,
+        times: Times::Kept,
+    })
+}
+
+pub fn placements(commits: &[Committed]) -> impl Iterator<Item = &Placement> {
+    let effects = commits.iter().flat_map(|commit| &commit.effects);
+    effects.filter_map(|effect| match effect {
+        Effect::Append(placement) => Some(placement),
+        Effect::Put { .. } | Effect::Open { .. } | Effect::Trim { .. } | Effect::Drop { .. } => {
+            None
+        }
+    })
+}
+
+fn info(placement: &Placement, header: &[u8; batch::HEADER_BYTES]) -> BatchInfo {
+    let max_timestamp = header[35..43].try_into().expect("eight bytes are eight");
+    BatchInfo {
+        base: placement.base,
+        next: placement.base.plus(placement.batch.span()),
+        bytes: u32::try_from(placement.batch.bytes().len()).expect("a batch's length is an i32"),
+        arrival: placement.arrival,
+        max_timestamp: crate::store::Timestamp(i64::from_be_bytes(max_timestamp)),
+        named: placement.named,
+    }
+}
+
+/// Where each batch lies: by partition in the order of their first batches, nothing between.
+struct Layout {
+    starts: Vec<usize>,
+    runs: Vec<FrameRun>,
+    body_bytes: usize,
+}
+
+impl Layout {
+    fn of(
+        owners: impl Iterator<Item = PartitionId>,
+        infos: &[BatchInfo],
+        body_start: usize,
+    ) -> Layout {
+        let mut runs: Vec<FrameRun> = Vec::new();
+        let mut by_partition = HashMap::new();
+        // First relative to its run, then the run's own start is added.
+        let mut within = Vec::with_capacity(infos.len());
+        let mut lengths: Vec<usize> = Vec::new();
+        for (partition, info) in owners.zip(infos) {
+            let run = *by_partition.entry(partition).or_insert_with(|| {
+                lengths.push(0);
+                runs.push(FrameRun {
+                    partition,
+                    start: 0,
+                    batches: Vec::new(),
+                });
+                runs.len() - 1
+            });
+            within.push((run, lengths[run]));
+            lengths[run] += info.bytes as usize;
+            runs[run].batches.push(*info);
+        }
+        let mut end = body_start;
+        for (run, length) in runs.iter_mut().zip(&lengths) {
+            run.start = end;
+            end += length;
+        }
+        let starts = within
+            .into_iter()
+            .map(|(run, at)| runs[run].start + at)
+            .collect();
+        Layout {
+            starts,
+            runs,
+            body_bytes: end - body_start,
+        }
+    }
+}
+
+/// The front of a stored batch, which its own checksum leaves out.
+pub fn batch_front(base: Offset, length: u32, crc: u32) -> [u8; batch::CRC_COVERS_FROM] {
+    let mut front = [0; batch::CRC_COVERS_FROM];
+    let stated = length.saturating_sub(batch::LENGTH_PREFIX_BYTES as u32);
+    front[0..8].copy_from_slice(&base.0.to_be_bytes());
+    front[8..12].copy_from_slice(&stated.to_be_bytes());
+    front[16] = 2;
+    front[17..21].copy_from_slice(&crc.to_be_bytes());
+    front
+}

@@ -1,0 +1,254 @@
+//! Where every durable batch lies: for each partition first in folded segments, then in the log.
+//!
+//! Holds only what is durable, so whatever is found here may be shown.
+
+use super::cache::TailCache;
+use super::data::{DataRun, DataSegment};
+use super::frame::{Committed, FrameRun};
+use super::segment::{LogAt, Segment};
+use crate::store::engine::sequencer::{Effect, Tail};
+use crate::store::engine::{BatchInfo, ReadError, Status};
+use crate::store::{Offset, PartitionId, Timestamp};
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// A group as it lies in the log.
+pub struct Group {
+    pub at: LogAt,
+    pub bytes: Bytes,
+    pub segment: Arc<Segment>,
+    pub runs: Vec<FrameRun>,
+    pub commits: Vec<Committed>,
+}
+
+/// All partitions, and the newest groups' bytes.
+pub struct Index {
+    pub partitions: HashMap<PartitionId, PartitionIndex>,
+    pub cache: TailCache,
+}
+
+/// One partition's batches in offset order.
+#[derive(Default)]
+pub struct PartitionIndex {
+    pub log_start: Offset,
+    pub high_watermark: Offset,
+    pub last_arrival: Timestamp,
+    /// Of the batches below.
+    pub bytes: u64,
+    pub folded: VecDeque<Arc<DataRun>>,
+    pub tail: VecDeque<TailRun>,
+}
+
+/// Consecutive batches in one frame of the log; cloning shares them.
+#[derive(Clone)]
+pub struct TailRun {
+    /// Where the frame is in the log.
+    pub group: LogAt,
+    /// Where the run is in the frame.
+    pub start: usize,
+    pub bytes: u64,
+    pub segment: Arc<Segment>,
+    pub batches: Arc<[BatchInfo]>,
+}
+
+impl Index {
+    pub fn new(cache_bytes: usize) -> Index {
+        Index {
+            partitions: HashMap::new(),
+            cache: TailCache::new(cache_bytes),
+        }
+    }
+
+    /// Makes a durable group visible, and names the partitions whose readers should look again.
+    pub fn publish(&mut self, group: Group) -> Vec<PartitionId> {
+        let changes = || group.commits.iter().flat_map(|commit| &commit.effects);
+        for effect in changes() {
+            if let Effect::Open { partition } = effect {
+                self.partitions
+                    .entry(*partition)
+                    .or_insert_with(|| PartitionIndex {
+                        last_arrival: Timestamp(-1),
+                        ..PartitionIndex::default()
+                    });
+            }
+        }
+        let mut touched: Vec<_> = group.runs.iter().map(|run| run.partition).collect();
+        for run in group.runs {
+            self.add(group.at, &group.segment, run);
+        }
+        for effect in changes() {
+            touched.extend(self.shrink(effect));
+        }
+        self.cache.push(group.at, group.bytes);
+        touched
+    }
+
+    /// Adds a run of the log; one of a partition that has ended in the meantime is of no use.
+    pub fn add(&mut self, group: LogAt, segment: &Arc<Segment>, run: FrameRun) {
+        let Some(index) = self.partitions.get_mut(&run.partition) else {
+            return;
+        };
+        let Some(newest) = run.batches.last() else {
+            return;
+        };
+        index.high_watermark = index.high_watermark.max(newest.next);
+        index.last_arrival = index.last_arrival.max(newest.arrival);
+        let bytes = run.batches.iter().map(|info| u64::from(info.bytes)).sum();
+        index.bytes += bytes;
+        index.tail.push_back(TailRun {
+            group,
+            start: run.start,
+            bytes,
+            segment: segment.clone(),
+            batches: run.batches.into(),
+        });
+    }
+
+    fn shrink(&mut self, effect: &Effect) -> Option<PartitionId> {
+        match effect {
+            Effect::Trim { partition, to } => {
+                self.partitions.get_mut(partition)?.trim(*to);
+                Some(*partition)
+            }
+            Effect::Drop { partition } => {
+                self.partitions.remove(partition)?.end();
+                Some(*partition)
+            }
+            Effect::Append(_) | Effect::Put { .. } | Effect::Open { .. } => None,
+        }
+    }
+
+    pub fn partition(&self, partition: PartitionId) -> Result<&PartitionIndex, ReadError> {
+        let found = self.partitions.get(&partition);
+        found.ok_or(ReadError::UnknownPartition(partition))
+    }
+
+    /// Starts a partition as a checkpoint left it.
+    pub fn restore(&mut self, partition: PartitionId, tail: &Tail, runs: VecDeque<Arc<DataRun>>) {
+        let index = PartitionIndex {
+            log_start: tail.log_start,
+            high_watermark: tail.next,
+            last_arrival: tail.last_arrival,
+            bytes: runs.iter().map(|run| run.summary.bytes).sum(),
+            folded: runs,
+            tail: VecDeque::new(),
+        };
+        self.partitions.insert(partition, index);
+    }
+
+    /// Every live run of the log that lies in `segment`.
+    pub fn runs_in(&self, segment: &Arc<Segment>) -> Vec<(PartitionId, Vec<TailRun>)> {
+        let in_it = |run: &&TailRun| Arc::ptr_eq(&run.segment, segment);
+        let mut found: Vec<_> = self
+            .partitions
+            .iter()
+            .map(|(id, index)| (*id, index.tail.iter().filter(in_it).cloned().collect()))
+            .filter(|(_, runs): &(_, Vec<_>)| !runs.is_empty())
+            .collect();
+        found.sort_by_key(|(id, _)| *id);
+        found
+    }
+
+    /// Every live run of a folded segment.
+    pub fn runs_of(&self, segment: &Arc<DataSegment>) -> Vec<Arc<DataRun>> {
+        let runs = self.partitions.values().flat_map(|index| &index.folded);
+        let mut found: Vec<_> = runs
+            .filter(|run| Arc::ptr_eq(&run.segment, segment))
+            .cloned()
+            .collect();
+        found.sort_by_key(|run| (run.summary.partition, run.summary.first));
+        found
+    }
+
+    /// Lets readers find in folded segments what they found in `segment` until now.
+    pub fn fold(&mut self, segment: &Arc<Segment>, runs: Vec<Arc<DataRun>>) {
+        for index in self.partitions.values_mut() {
+            index.tail.retain(|run| !Arc::ptr_eq(&run.segment, segment));
+        }
+        for run in runs {
+            match self.partitions.get_mut(&run.summary.partition) {
+                Some(index) if run.summary.next > index.log_start => index.folded.push_back(run),
+                Some(_) | None => run.end(),
+            }
+        }
+        for index in self.partitions.values_mut() {
+            index.count_bytes();
+        }
+    }
+
+    /// Puts a rewritten run in the place of `old`.
+    pub fn replace(&mut self, old: &Arc<DataRun>, new: Arc<DataRun>) {
+        let index = self.partitions.get_mut(&old.summary.partition);
+        let runs = index.map(|index| &mut index.folded);
+        let found = runs.and_then(|runs| runs.iter_mut().find(|run| Arc::ptr_eq(run, old)));
+        match found {
+            Some(run) => *run = new,
+            None => new.end(),
+        }
+        old.end();
+    }
+}
+
+impl PartitionIndex {
+    pub fn status(&self) -> Status {
+        Status {
+            log_start: self.log_start,
+            high_watermark: self.high_watermark,
+            last_arrival: self.last_arrival,
+            bytes: self.bytes,
+        }
+    }
+
+    /// Lets go of what lies wholly before `to`: runs of folded segments, batches of the log.
+    pub fn trim(&mut self, to: Offset) {
+        self.log_start = self.log_start.max(to);
+        while let Some(run) = self.folded.front()
+            && run.summary.next <= self.log_start
+        {
+            self.bytes -= run.summary.bytes;
+            run.end();
+            self.folded.pop_front();
+        }
+        while let Some(run) = self.tail.front_mut() {
+            let dead = run
+                .batches
+                .partition_point(|info| info.next <= self.log_start);
+            let dead_bytes: u64 = bytes_of(&run.batches[..dead]);
+            self.bytes -= dead_bytes;
+            if dead < run.batches.len() {
+                run.skip(dead, dead_bytes);
+                return;
+            }
+            self.tail.pop_front();
+        }
+    }
+
+    fn end(self) {
+        self.folded.iter().for_each(|run| run.end());
+    }
+
+    fn count_bytes(&mut self) {
+        let folded: u64 = self.folded.iter().map(|run| run.summary.bytes).sum();
+        self.bytes = folded + self.tail.iter().map(|run| run.bytes).sum::<u64>();
+    }
+}
+
+impl TailRun {
+    fn skip(&mut self, count: usize, bytes: u64) {
+        if count == 0 {
+            return;
+        }
+        self.start += usize::try_from(bytes).expect("a frame is in memory when it is written");
+        self.bytes -= bytes;
+        self.batches = self.batches[count..].into();
+    }
+
+    pub fn next(&self) -> Offset {
+        self.batches.last().map_or(Offset(0), |info| info.next)
+    }
+}
+
+pub fn bytes_of(batches: &[BatchInfo]) -> u64 {
+    batches.iter().map(|info| u64::from(info.bytes)).sum()
+}

@@ -1,0 +1,217 @@
+//! The local engine as the store sees it.
+
+use super::data::BatchIndexes;
+use super::disk::Disk;
+use super::open::open;
+use super::settings::{LocalSettings, OpenError, Pace};
+use super::shared::{Progress, Shared};
+use super::threads;
+use crate::clock::Clock;
+use crate::store::engine::{Answer, Atom, BatchInfo, Engine, EngineError, Observed, Read};
+use crate::store::engine::{ReadError, Run, Seek, Status, Watch};
+use crate::store::state::{Entry, Key};
+use crate::store::{PartitionId, Position};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::Notify;
+
+/// One shared write-ahead log on a local disk, folded later by partition.
+pub struct Local {
+    shared: Arc<Shared>,
+    indexes: Arc<BatchIndexes>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Local {
+    /// Recovers what the disk holds and goes on from there.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        clock: Clock,
+        settings: LocalSettings,
+        pace: Pace,
+    ) -> Result<Local, OpenError> {
+        let shared = Arc::new(open(disk, clock, settings, pace)?);
+        let threads = match pace {
+            Pace::Threads => {
+                threads::start(&shared).map_err(OpenError::disk("starting the log's threads"))?
+            }
+            Pace::Manual => Vec::new(),
+        };
+        Ok(Local {
+            shared,
+            indexes: Arc::default(),
+            threads,
+        })
+    }
+
+    /// Writes one group of what is queued; false if there was nothing to write.
+    pub fn write_queued(&self) -> bool {
+        self.shared.write_queued()
+    }
+
+    /// Syncs what is written and shows it; false if there was nothing to sync.
+    pub fn sync_written(&self) -> bool {
+        self.shared.sync_written()
+    }
+
+    /// Records in the log that all of it is durable, if it does not say so yet.
+    pub fn record_idle(&self) -> bool {
+        self.shared.record_idle()
+    }
+}
+
+/// Ends the threads without another write, as the end of the process would.
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.shared.core.lock().is_abandoned = true;
+        self.shared.wake_threads();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Engine for Local {
+    fn commit(&self, atoms: Vec<Atom>) -> Answer {
+        self.shared.commit(atoms)
+    }
+
+    fn admit(&self, bytes: usize) -> BoxFuture<'_, Result<(), EngineError>> {
+        let queued = self.shared.core.lock().queued_bytes;
+        if queued == 0 || queued + bytes <= self.shared.settings.queue_bytes_max {
+            return ready(Ok(())).boxed();
+        }
+        let shared = self.shared.clone();
+        let fits = move |_: &Progress| {
+            let queued = shared.core.lock().queued_bytes;
+            queued == 0 || queued + bytes <= shared.settings.queue_bytes_max
+        };
+        self.progress(fits).boxed()
+    }
+
+    fn get(&self, key: &Key) -> Observed<Option<Entry>> {
+        self.shared.core.lock().sequencer.get(key)
+    }
+
+    fn scan(&self, range: Range<Key>, count_max: usize) -> Observed<Vec<(Key, Entry)>> {
+        self.shared.core.lock().sequencer.scan(range, count_max)
+    }
+
+    fn status(&self, partition: PartitionId) -> Option<Status> {
+        let index = self.shared.index.lock();
+        index.partitions.get(&partition).map(|index| index.status())
+    }
+
+    fn read(&self, read: Read) -> BoxFuture<'static, Result<Vec<Run>, ReadError>> {
+        let plan = match self.shared.index.lock().plan(read) {
+            Ok(plan) => plan,
+            Err(error) => return ready(Err(error)).boxed(),
+        };
+        let indexes = self.indexes.clone();
+        if plan.is_warm() {
+            return ready(plan.carry_out(&indexes)).boxed();
+        }
+        self.blocking(move || plan.carry_out(&indexes))
+    }
+
+    fn seek(
+        &self,
+        partition: PartitionId,
+        seek: Seek,
+    ) -> BoxFuture<'static, Result<Option<BatchInfo>, ReadError>> {
+        let plan = match self.shared.index.lock().plan_seek(partition, seek) {
+            Ok(plan) => plan,
+            Err(error) => return ready(Err(error)).boxed(),
+        };
+        let indexes = self.indexes.clone();
+        if plan.is_warm() {
+            return ready(plan.carry_out(&indexes)).boxed();
+        }
+        self.blocking(move || plan.carry_out(&indexes))
+    }
+
+    fn watch(&self, partitions: &[PartitionId], waiter: Arc<Notify>) -> Watch {
+        self.shared.watchers.watch(partitions, waiter)
+    }
+
+    fn durable(&self, position: Position) -> BoxFuture<'static, Result<(), EngineError>> {
+        if self.shared.progress.borrow().durable >= position {
+            return ready(Ok(())).boxed();
+        }
+        self.progress(move |progress| progress.durable >= position)
+            .boxed()
+    }
+
+    fn failed(&self) -> BoxFuture<'static, EngineError> {
+        let mut progress = self.shared.progress.subscribe();
+        let shared = self.shared.clone();
+        async move {
+            // The sender lives in `shared`, so the wait ends with a failure only.
+            let _ = progress
+                .wait_for(|progress| progress.failed.is_some())
+                .await;
+            let failed = shared.progress.borrow().failed.clone();
+            failed.unwrap_or(EngineError::Stopping)
+        }
+        .boxed()
+    }
+
+    fn stop(&self) -> BoxFuture<'static, ()> {
+        self.shared.core.lock().is_stopping = true;
+        self.shared.wake_threads();
+        if self.shared.pace == Pace::Manual {
+            self.shared.finish();
+            return ready(()).boxed();
+        }
+        let mut progress = self.shared.progress.subscribe();
+        async move {
+            let over = |progress: &Progress| progress.has_stopped || progress.failed.is_some();
+            // An error means that the engine is gone, and with it what could be waited for.
+            let _ = progress.wait_for(over).await;
+        }
+        .boxed()
+    }
+}
+
+impl Local {
+    /// Waits until `holds`, or until the engine has failed.
+    fn progress<F: Fn(&Progress) -> bool + Send + Sync + 'static>(
+        &self,
+        holds: F,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send + use<F> {
+        let mut progress = self.shared.progress.subscribe();
+        async move {
+            let found = progress
+                .wait_for(|progress| progress.failed.is_some() || holds(progress))
+                .await;
+            match found.map(|progress| progress.failed.clone()) {
+                Ok(Some(error)) => Err(error),
+                Ok(None) => Ok(()),
+                Err(_) => Err(EngineError::Stopping),
+            }
+        }
+    }
+
+    /// Runs what reads files on a thread that may wait for them.
+    fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, ReadError>> {
+        let runtime = tokio::runtime::Handle::try_current();
+        let Some(runtime) = runtime.ok().filter(|_| self.shared.pace == Pace::Threads) else {
+            return ready(work()).boxed();
+        };
+        let work = runtime.spawn_blocking(work);
+        async move {
+            match work.await {
+                Ok(found) => found,
+                Err(error) => Err(ReadError::Disk(error.to_string().into())),
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,324 @@
+//! The writer's side of the log: groups become frames, segments follow one another, syncs make
+//! groups durable and then visible.
+
+use super::disk::Disk;
+use super::frame::{self, Place};
+use super::index::Group;
+use super::room::Spare;
+use super::segment::{BLOCK_BYTES, LogAt, Segment, SegmentHeader};
+use super::shared::{Core, News, Queued, Sealed, Shared, Written};
+use crate::config::Durability;
+use crate::store::Position;
+use std::io;
+use std::sync::Arc;
+
+/// Where the next frame goes.
+pub struct Writer {
+    pub segment: Arc<Segment>,
+    /// Place in the log of the next frame.
+    pub at: LogAt,
+    /// Checksum of the frame before it.
+    pub crc: u32,
+    /// What the newest frame says about durability.
+    pub recorded: LogAt,
+    /// End of the newest frame that holds anything.
+    pub filled: LogAt,
+    pub next_sequence: u64,
+}
+
+impl Writer {
+    /// What frames may still take in the segment.
+    pub fn left(&self) -> u64 {
+        self.segment
+            .bytes
+            .saturating_sub(self.segment.file_at(self.at))
+    }
+
+    /// Goes on in another file. When this returns the log continues there for good.
+    fn enter(&mut self, disk: &dyn Disk, spare: Spare) -> io::Result<Sealed> {
+        let header = SegmentHeader {
+            sequence: self.next_sequence,
+            salt: new_salt(),
+            start: self.at,
+            predecessor_crc: self.crc,
+        };
+        let entered = start_segment(disk, spare, header)?;
+        self.next_sequence += 1;
+        Ok(Sealed {
+            segment: std::mem::replace(&mut self.segment, Arc::new(entered)),
+            end: self.at,
+        })
+    }
+}
+
+/// Makes a spare file the segment that `header` describes. Nothing in it can be acknowledged
+/// before its header is on disk under its name.
+pub fn start_segment(disk: &dyn Disk, spare: Spare, header: SegmentHeader) -> io::Result<Segment> {
+    spare.file.write_at(0, &header.encode())?;
+    spare.file.sync()?;
+    let segment = Segment {
+        header,
+        file: spare.file,
+        bytes: spare.bytes,
+    };
+    disk.rename(&spare.name, &segment.name())?;
+    disk.sync_directory()?;
+    Ok(segment)
+}
+
+/// Unguessable, so that no client can write what looks like a frame.
+pub fn new_salt() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}
+
+/// What the writer took from the queue.
+struct Taken {
+    queued: Vec<Queued>,
+    /// The file to go on in, if the current one has no room.
+    spare: Option<Spare>,
+    synced: LogAt,
+}
+
+impl Shared {
+    /// Writes one group of what is queued; false if there was nothing to write.
+    pub fn write_queued(&self) -> bool {
+        let mut writer = self.writer.lock();
+        let Some(taken) = self
+            .core
+            .lock()
+            .take_group(&writer, self.settings.group_bytes_max)
+        else {
+            return false;
+        };
+        let mut news = News {
+            group: None,
+            last: None,
+            waiting: Vec::with_capacity(taken.queued.len()),
+            bytes: 0,
+        };
+        let mut commits = Vec::new();
+        for queued in taken.queued {
+            news.bytes += queued.bytes;
+            news.waiting.push(queued.waiting);
+            commits.extend(queued.commits);
+        }
+        news.last = commits.last().map(|commit| commit.position);
+        if commits.is_empty() {
+            self.hand_over(&writer, None, Some(news));
+            return true;
+        }
+        let written = self
+            .enter_if_needed(&mut writer, taken.spare)
+            .and_then(|()| {
+                let first = commits[0].position;
+                self.write_frame(&mut writer, commits, first, taken.synced)
+            });
+        match written {
+            Ok(group) => {
+                let segment = group.segment.clone();
+                news.group = Some(group);
+                self.hand_over(&writer, Some(segment), Some(news));
+            }
+            Err(error) => {
+                let error = self.fail(&format!("writing the log: {error}"));
+                news.waiting
+                    .into_iter()
+                    .for_each(|waiting| waiting.fail(error.clone()));
+            }
+        }
+        true
+    }
+
+    /// Records that all is durable in an empty frame, if the newest frame does not say so.
+    pub fn record_idle(&self) -> bool {
+        let mut writer = self.writer.lock();
+        let synced = {
+            let mut core = self.core.lock();
+            let is_idle = core.queue.is_empty() && core.written.is_empty() && core.pending == 0;
+            let is_due = writer.recorded < writer.filled && core.synced >= writer.filled;
+            if core.failed.is_some() || !is_idle || !is_due || !core.room.take_block() {
+                return false;
+            }
+            core.synced
+        };
+        let filled = writer.filled;
+        match self.write_frame(&mut writer, Vec::new(), Position(0), synced) {
+            Ok(group) => {
+                writer.filled = filled;
+                self.hand_over(&writer, Some(group.segment), None);
+            }
+            Err(error) => drop(self.fail(&format!("writing the log: {error}"))),
+        }
+        true
+    }
+
+    fn enter_if_needed(&self, writer: &mut Writer, spare: Option<Spare>) -> io::Result<()> {
+        let Some(spare) = spare else {
+            return Ok(());
+        };
+        let sealed = writer.enter(self.disk.as_ref(), spare)?;
+        self.core.lock().sealed.push_back(sealed);
+        self.to_tidy.notify_one();
+        Ok(())
+    }
+
+    fn write_frame(
+        &self,
+        writer: &mut Writer,
+        commits: Vec<frame::Committed>,
+        first: Position,
+        synced: LogAt,
+    ) -> io::Result<Group> {
+        let place = Place {
+            salt: writer.segment.header.salt,
+            at: writer.at,
+            durable: synced,
+            first,
+            predecessor_crc: writer.crc,
+        };
+        let encoded = frame::encode(place, &commits);
+        if self.has_failed() {
+            return Err(io::Error::other("the log has failed"));
+        }
+        let segment = writer.segment.clone();
+        segment
+            .file
+            .write_at(segment.file_at(writer.at), &encoded.bytes)?;
+        writer.at = LogAt(writer.at.0 + encoded.bytes.len() as u64);
+        writer.crc = encoded.crc;
+        writer.recorded = synced;
+        writer.filled = writer.at;
+        Ok(Group {
+            at: place.at,
+            bytes: encoded.bytes,
+            segment,
+            runs: encoded.runs,
+            commits,
+        })
+    }
+
+    /// Leaves a written group to the sync; if acknowledgements need not wait for that, its news
+    /// is told at once.
+    fn hand_over(&self, writer: &Writer, segment: Option<Arc<Segment>>, news: Option<News>) {
+        let (now, later) = match self.settings.durability {
+            Durability::Disk => (None, news),
+            Durability::Os => (news, None),
+        };
+        let mut core = self.core.lock();
+        if core.queue.is_empty() {
+            core.room.settle(writer.left());
+        }
+        if let Some(error) = core.failed.clone() {
+            drop(core);
+            let waiting = now.into_iter().chain(later).flat_map(|news| news.waiting);
+            waiting.for_each(|waiting| waiting.fail(error.clone()));
+            return;
+        }
+        if segment.is_some() || later.is_some() {
+            core.written.push(Written {
+                segment,
+                end: writer.at,
+                news: later,
+            });
+        }
+        drop(core);
+        self.to_sync.notify_one();
+        if let Some(news) = now {
+            self.publish(news);
+        }
+    }
+
+    /// Syncs what is written and makes it visible; false if there was nothing to sync.
+    pub fn sync_written(&self) -> bool {
+        let _one_at_a_time = self.syncing.lock();
+        let written = std::mem::take(&mut self.core.lock().written);
+        let Some(end) = written.last().map(|written| written.end) else {
+            return false;
+        };
+        self.to_write.notify_one();
+        let segments = written
+            .iter()
+            .filter_map(|written| written.segment.as_ref());
+        if let Err(error) = sync_each(segments) {
+            let error = self.fail(&format!("syncing the log: {error}"));
+            let news = written.into_iter().filter_map(|written| written.news);
+            let waiting = news.flat_map(|news| news.waiting);
+            waiting.for_each(|waiting| waiting.fail(error.clone()));
+            return true;
+        }
+        self.core.lock().synced = end;
+        for written in written {
+            if let Some(news) = written.news {
+                self.publish(news);
+            }
+        }
+        self.to_write.notify_one();
+        true
+    }
+
+    /// Shows a group to readers, then to those who wait for it.
+    fn publish(&self, news: News) {
+        let touched = news.group.map(|group| self.index.lock().publish(group));
+        let mut core = self.core.lock();
+        let bytes = usize::try_from(news.bytes).unwrap_or(usize::MAX);
+        core.queued_bytes = core.queued_bytes.saturating_sub(bytes);
+        core.pending = core.pending.saturating_sub(news.waiting.len());
+        drop(core);
+        self.progress.send_modify(|progress| {
+            progress.durable = progress.durable.max(news.last.unwrap_or_default());
+        });
+        self.watchers.wake(touched.into_iter().flatten());
+        news.waiting
+            .into_iter()
+            .for_each(|waiting| waiting.answer());
+    }
+}
+
+impl Core {
+    /// Takes as many queued commits as make one group in the current segment, at least one.
+    fn take_group(&mut self, writer: &Writer, bytes_max: u64) -> Option<Taken> {
+        if self.failed.is_some() {
+            return None;
+        }
+        let first = self.queue.front()?;
+        let mut left = writer.left();
+        let mut spare = None;
+        if first.bytes > left {
+            let next = self.room.next_segment(first.bytes);
+            let next = next.expect("room was made before the commit was sequenced");
+            left = next.capacity();
+            spare = Some(next);
+        }
+        let mut bytes = 0;
+        let mut queued = Vec::new();
+        while let Some(next) = self.queue.front() {
+            let whole = bytes + next.bytes;
+            if whole > left || (whole > bytes_max && !queued.is_empty()) {
+                break;
+            }
+            bytes = whole;
+            queued.extend(self.queue.pop_front());
+        }
+        Some(Taken {
+            queued,
+            spare,
+            synced: self.synced,
+        })
+    }
+}
+
+fn sync_each<'a>(segments: impl Iterator<Item = &'a Arc<Segment>>) -> io::Result<()> {
+    let mut synced: Option<&Arc<Segment>> = None;
+    for segment in segments {
+        if synced.is_none_or(|last| !Arc::ptr_eq(last, segment)) {
+            segment.file.sync()?;
+            synced = Some(segment);
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of a new directory's first segment, header block included, in whole blocks.
+pub fn first_segment_bytes(asked: u64) -> u64 {
+    asked.max(2 * BLOCK_BYTES).div_ceil(BLOCK_BYTES) * BLOCK_BYTES
+}

@@ -1,0 +1,176 @@
+//! Reading: a plan is made under the index's lock, and carried out without it.
+//!
+//! A plan whose batches are all in the tail cache is carried out at once; any other one reads
+//! files and runs on a thread that may block. It holds on to the segments that it reads.
+
+use super::data::{BatchIndexes, DataRun};
+use super::index::{Index, PartitionIndex, TailRun, bytes_of};
+use crate::store::Offset;
+use crate::store::engine::{BatchInfo, Read, ReadError, Run};
+use bytes::Bytes;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Where to find the batches that a read may answer with, in order.
+pub struct Plan {
+    read: Read,
+    pieces: Vec<Piece>,
+}
+
+enum Piece {
+    Folded(Arc<DataRun>),
+    Tail { run: TailRun, cached: Option<Bytes> },
+}
+
+impl Index {
+    pub fn plan(&self, read: Read) -> Result<Plan, ReadError> {
+        let partition = self.partition(read.partition)?;
+        let (start, end) = (partition.log_start, partition.high_watermark);
+        if read.from < start || read.from > end {
+            return Err(ReadError::OutOfRange {
+                from: read.from,
+                start,
+                end,
+            });
+        }
+        let mut planned = 0;
+        let mut pieces = Vec::new();
+        let budget = read.bytes_max as u64;
+        for piece in self.pieces_from(partition, read.from) {
+            // Of the first piece only a part may count, so it is not held against the budget.
+            if !pieces.is_empty() {
+                if planned >= budget {
+                    break;
+                }
+                planned += piece.bytes();
+            } else if let Piece::Tail { run, .. } = &piece {
+                let skipped = run.batches.partition_point(|info| info.next <= read.from);
+                planned = bytes_of(&run.batches[skipped..]);
+            }
+            pieces.push(piece);
+        }
+        Ok(Plan { read, pieces })
+    }
+
+    fn pieces_from<'a>(
+        &'a self,
+        partition: &'a PartitionIndex,
+        from: Offset,
+    ) -> impl Iterator<Item = Piece> + 'a {
+        let folded = partition
+            .folded
+            .partition_point(|run| run.summary.next <= from);
+        let folded = partition.folded.range(folded..).cloned().map(Piece::Folded);
+        let tail = partition.tail.partition_point(|run| run.next() <= from);
+        let tail = partition.tail.range(tail..).map(|run| Piece::Tail {
+            run: run.clone(),
+            cached: self.cache.get(run.group).cloned(),
+        });
+        folded.chain(tail)
+    }
+}
+
+impl Plan {
+    /// Whether carrying it out reads no file.
+    pub fn is_warm(&self) -> bool {
+        let is_warm = |piece: &Piece| {
+            matches!(
+                piece,
+                Piece::Tail {
+                    cached: Some(_),
+                    ..
+                }
+            )
+        };
+        self.pieces.iter().all(is_warm)
+    }
+
+    pub fn carry_out(self, indexes: &BatchIndexes) -> Result<Vec<Run>, ReadError> {
+        let mut room = self.read.bytes_max as u64;
+        let mut runs: Vec<Run> = Vec::with_capacity(self.pieces.len());
+        for piece in self.pieces {
+            let batches = piece.batches(indexes)?;
+            let first = batches.partition_point(|info| info.next <= self.read.from);
+            let last = first + fitting(&batches[first..], room, runs.is_empty());
+            if first == last {
+                if first == batches.len() {
+                    continue;
+                }
+                break;
+            }
+            let bytes = piece.bytes_of(&batches, first..last)?;
+            room = room.saturating_sub(bytes.len() as u64);
+            runs.push(Run {
+                bytes,
+                batches: batches[first..last].to_vec(),
+            });
+            if last < batches.len() {
+                break;
+            }
+        }
+        Ok(runs)
+    }
+}
+
+/// How many batches fit; the first of a read always does.
+fn fitting(batches: &[BatchInfo], room: u64, is_first: bool) -> usize {
+    let mut bytes = 0;
+    let fitting = batches.iter().take_while(|info| {
+        bytes += u64::from(info.bytes);
+        bytes <= room
+    });
+    let count = fitting.count();
+    if is_first {
+        count.max(1).min(batches.len())
+    } else {
+        count
+    }
+}
+
+impl Piece {
+    fn bytes(&self) -> u64 {
+        match self {
+            Piece::Folded(run) => run.summary.bytes,
+            Piece::Tail { run, .. } => run.bytes,
+        }
+    }
+
+    fn batches(&self, indexes: &BatchIndexes) -> Result<Arc<[BatchInfo]>, ReadError> {
+        match self {
+            Piece::Folded(run) => indexes.of(run).map_err(disk),
+            Piece::Tail { run, .. } => Ok(run.batches.clone()),
+        }
+    }
+
+    /// The bytes of some of its batches.
+    fn bytes_of(&self, batches: &[BatchInfo], range: Range<usize>) -> Result<Bytes, ReadError> {
+        let before = bytes_of(&batches[..range.start]);
+        let length = bytes_of(&batches[range]);
+        match self {
+            Piece::Folded(run) => {
+                let at = run.summary.at + before;
+                read_at(run.segment.file.as_ref(), at, length)
+            }
+            Piece::Tail { run, cached } => {
+                let start = run.start as u64 + before;
+                match cached {
+                    Some(group) => Ok(group.slice(start as usize..(start + length) as usize)),
+                    None => {
+                        let at = run.segment.file_at(run.group) + start;
+                        read_at(run.segment.file.as_ref(), at, length)
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn read_at(file: &dyn super::disk::DiskFile, at: u64, length: u64) -> Result<Bytes, ReadError> {
+    let mut bytes = vec![0; length as usize];
+    file.read_at(at, &mut bytes).map_err(disk)?;
+    Ok(bytes.into())
+}
+
+pub fn disk(error: std::io::Error) -> ReadError {
+    ReadError::Disk(error.to_string().into())
+}

@@ -1,0 +1,274 @@
+//! What the engine's threads share: the queue, the log's end, the index of what is durable.
+
+use super::disk::Disk;
+use super::frame::{self, Committed};
+use super::index::{Group, Index};
+use super::log::Writer;
+use super::room::{Need, Room, is_full};
+use super::segment::{LogAt, Segment};
+use super::settings::{LocalSettings, Pace};
+use super::upkeep::Upkeep;
+use crate::clock::Clock;
+use crate::store::Position;
+use crate::store::engine::sequencer::Sequencer;
+use crate::store::engine::watchers::Watchers;
+use crate::store::engine::{Answer, Atom, Decision, EngineError, Intent, Refusal};
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use tokio::sync::{oneshot, watch};
+
+/// Locks are taken in the order of these fields, and none is held across a wait. `core` and
+/// `index` are never held across a read or write of a file either.
+pub struct Shared {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Clock,
+    pub settings: LocalSettings,
+    pub pace: Pace,
+    pub watchers: Watchers,
+    pub upkeep: Mutex<Upkeep>,
+    /// Held by the one that writes.
+    pub writer: Mutex<Writer>,
+    /// Held by the one that syncs.
+    pub syncing: Mutex<()>,
+    pub core: Mutex<Core>,
+    pub index: Mutex<Index>,
+    /// With `core`: there is something to write, to sync, to tidy up.
+    pub to_write: Condvar,
+    pub to_sync: Condvar,
+    pub to_tidy: Condvar,
+    pub progress: watch::Sender<Progress>,
+}
+
+/// What others may wait for.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    pub durable: Position,
+    pub failed: Option<EngineError>,
+    pub has_stopped: bool,
+}
+
+/// Sequenced state, and the commits on their way to the disk.
+pub struct Core {
+    pub sequencer: Sequencer,
+    pub room: Room,
+    pub queue: VecDeque<Queued>,
+    /// Groups that are written and not yet known to be synced.
+    pub written: Vec<Written>,
+    /// Calls of `commit` that wait for their answer.
+    pub pending: usize,
+    pub queued_bytes: usize,
+    /// Everything before this place of the log is synced.
+    pub synced: LogAt,
+    /// Full segments, oldest first, until they are folded.
+    pub sealed: VecDeque<Sealed>,
+    pub is_stopping: bool,
+    /// The threads are to end without another write.
+    pub is_abandoned: bool,
+    pub failed: Option<EngineError>,
+}
+
+/// One call of `commit`.
+pub struct Queued {
+    pub commits: Vec<Committed>,
+    pub bytes: u64,
+    pub waiting: Waiting,
+}
+
+/// Somebody who is to be answered.
+pub struct Waiting {
+    sender: oneshot::Sender<Result<Vec<Decision>, EngineError>>,
+    decisions: Vec<Decision>,
+}
+
+impl Waiting {
+    /// The asker may have gone away; that is its own affair.
+    pub fn answer(self) {
+        let _ = self.sender.send(Ok(self.decisions));
+    }
+
+    pub fn fail(self, error: EngineError) {
+        let _ = self.sender.send(Err(error));
+    }
+}
+
+/// A group on its way from the writer to the disk.
+pub struct Written {
+    /// `None` if it took no frame.
+    pub segment: Option<Arc<Segment>>,
+    pub end: LogAt,
+    /// `None` once it has been published.
+    pub news: Option<News>,
+}
+
+/// What becomes visible with a group.
+pub struct News {
+    pub group: Option<Group>,
+    pub last: Option<Position>,
+    pub waiting: Vec<Waiting>,
+    pub bytes: u64,
+}
+
+/// A segment that nothing more is written to.
+#[derive(Clone)]
+pub struct Sealed {
+    pub segment: Arc<Segment>,
+    /// Where the log goes on in another segment.
+    pub end: LogAt,
+}
+
+impl Shared {
+    /// Sequences `atoms` and queues their effects.
+    pub fn commit(&self, atoms: Vec<Atom>) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        let bytes = frame::bytes_max(&atoms);
+        let mut core = self.core.lock();
+        if let Some(error) = core.closed() {
+            let _ = sender.send(Err(error));
+            return receiver;
+        }
+        let before = core.room.mark();
+        let judged = match core.make_room(atoms, bytes) {
+            Ok(judged) => judged,
+            Err(error) => {
+                drop(core);
+                let _ = sender.send(Err(self.fail(&format!("the log cannot grow: {error}"))));
+                return receiver;
+            }
+        };
+        let (commits, decisions) = core.decide(judged, self.clock.now());
+        let waiting = Waiting { sender, decisions };
+        let has_effects = !commits.is_empty();
+        if !has_effects {
+            core.room.return_to(before);
+            if core.pending == 0 {
+                waiting.answer();
+                return receiver;
+            }
+        }
+        let bytes = if has_effects { bytes } else { 0 };
+        core.pending += 1;
+        core.queued_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
+        core.queue.push_back(Queued {
+            commits,
+            bytes,
+            waiting,
+        });
+        drop(core);
+        self.to_write.notify_one();
+        receiver
+    }
+
+    /// Stops writing for good: everybody who waits is told why. Answers with the first reason.
+    pub fn fail(&self, reason: &str) -> EngineError {
+        let mut core = self.core.lock();
+        let error = core
+            .failed
+            .get_or_insert_with(|| EngineError::Failed(reason.into()))
+            .clone();
+        let queue = std::mem::take(&mut core.queue);
+        let written = std::mem::take(&mut core.written);
+        core.pending = 0;
+        drop(core);
+        let queued = queue.into_iter().map(|queued| queued.waiting);
+        let written = written.into_iter().filter_map(|written| written.news);
+        for waiting in queued.chain(written.flat_map(|news| news.waiting)) {
+            waiting.fail(error.clone());
+        }
+        self.progress
+            .send_modify(|progress| progress.failed = Some(error.clone()));
+        self.wake_threads();
+        error
+    }
+
+    /// Fails unless the error says that the disk is full, which passes.
+    pub fn fail_unless_full(&self, doing: &str, error: &io::Error) {
+        if !is_full(error) {
+            self.fail(&format!("{doing}: {error}"));
+        }
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.core.lock().failed.is_some()
+    }
+
+    pub fn wake_threads(&self) {
+        self.to_write.notify_all();
+        self.to_sync.notify_all();
+        self.to_tidy.notify_all();
+    }
+}
+
+impl Core {
+    /// Whether the threads are to end.
+    pub fn is_over(&self) -> bool {
+        self.is_abandoned || self.failed.is_some()
+    }
+
+    fn closed(&self) -> Option<EngineError> {
+        let stopping = self.is_stopping.then_some(EngineError::Stopping);
+        self.failed.clone().or(stopping)
+    }
+
+    /// Finds room for the atoms. With the disk full, those that append are refused and the rest
+    /// goes into the reserve while it lasts.
+    fn make_room(
+        &mut self,
+        atoms: Vec<Atom>,
+        bytes: u64,
+    ) -> io::Result<Vec<Result<Atom, Refusal>>> {
+        let need = if atoms.iter().any(has_append) {
+            Need::Append
+        } else {
+            Need::State
+        };
+        match self.room.plan(bytes, need) {
+            Ok(()) => return Ok(atoms.into_iter().map(Ok).collect()),
+            Err(error) if !is_full(&error) => return Err(error),
+            Err(_) => {}
+        }
+        let state = atoms.iter().filter(|atom| !has_append(atom));
+        let fits = match self.room.plan(frame::bytes_max(state), Need::State) {
+            Ok(()) => true,
+            Err(error) if is_full(&error) => false,
+            Err(error) => return Err(error),
+        };
+        let judge = |atom: Atom| match fits && !has_append(&atom) {
+            true => Ok(atom),
+            false => Err(Refusal::Full),
+        };
+        Ok(atoms.into_iter().map(judge).collect())
+    }
+
+    fn decide(
+        &mut self,
+        atoms: Vec<Result<Atom, Refusal>>,
+        now: crate::store::Timestamp,
+    ) -> (Vec<Committed>, Vec<Decision>) {
+        let mut commits = Vec::new();
+        let mut decisions = Vec::with_capacity(atoms.len());
+        for atom in atoms {
+            let sequenced = match atom {
+                Ok(atom) => self.sequencer.decide(atom, now),
+                Err(refusal) => {
+                    decisions.push(Err(refusal));
+                    continue;
+                }
+            };
+            if !sequenced.effects.is_empty() {
+                commits.push(Committed {
+                    position: sequenced.position,
+                    effects: sequenced.effects,
+                });
+            }
+            decisions.push(sequenced.decision);
+        }
+        (commits, decisions)
+    }
+}
+
+fn has_append(atom: &Atom) -> bool {
+    atom.iter()
+        .any(|intent| matches!(intent, Intent::Append(_)))
+}

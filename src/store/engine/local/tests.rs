@@ -1,0 +1,309 @@
+//! The local engine on a real directory, step by step and with its threads.
+
+use super::segment::{BLOCK_BYTES, log_name};
+use super::{Directory, Local, LocalSettings, OpenError, Pace};
+use crate::clock::Clock;
+use crate::config::StoreConfig;
+use crate::store::batch::Batch;
+use crate::store::engine::{Append, AppendTimes, Decision, Engine, EngineError, Expect, Intent};
+use crate::store::engine::{Outcome, Read, Run, Seek};
+use crate::store::state::{Counter, Key, Value};
+use crate::store::{Offset, PartitionId, Timestamp};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+const P: PartitionId = PartitionId(1);
+const Q: PartitionId = PartitionId(2);
+
+/// A batch of `count` records whose opaque bytes are `fill`.
+fn batch(count: u32, fill: &[u8]) -> Batch {
+    let mut bytes = vec![0; 61];
+    let length = i32::try_from(49 + fill.len()).unwrap();
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    bytes[16] = 2;
+    bytes[23..27].copy_from_slice(&(count - 1).to_be_bytes());
+    bytes[27..35].copy_from_slice(&5_i64.to_be_bytes());
+    bytes[35..43].copy_from_slice(&7_i64.to_be_bytes());
+    bytes[43..51].copy_from_slice(&(-1_i64).to_be_bytes());
+    bytes[51..53].copy_from_slice(&(-1_i16).to_be_bytes());
+    bytes[53..57].copy_from_slice(&(-1_i32).to_be_bytes());
+    bytes[57..61].copy_from_slice(&count.to_be_bytes());
+    bytes.extend_from_slice(fill);
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    Batch::parse(bytes.into()).unwrap()
+}
+
+fn append(partition: PartitionId, count: u32, fill: &[u8]) -> Vec<Intent> {
+    vec![Intent::Append(Append {
+        partition,
+        named: partition,
+        batch: batch(count, fill),
+        times: AppendTimes::Kept,
+    })]
+}
+
+fn open_partition(partition: PartitionId) -> Vec<Intent> {
+    vec![Intent::Open { partition }]
+}
+
+fn put(number: u64) -> Vec<Intent> {
+    vec![Intent::Put {
+        key: Key::Counter(Counter::Stamp),
+        value: Some(Value::Counter(number)),
+        expect: Expect::Anything,
+    }]
+}
+
+fn settings() -> LocalSettings {
+    LocalSettings {
+        first_segment_bytes: 64 << 10,
+        log_segment_bytes: 64 << 10,
+        ..LocalSettings::from(&StoreConfig::default())
+    }
+}
+
+fn open_with(dir: &TempDir, settings: LocalSettings, pace: Pace) -> Result<Local, OpenError> {
+    let disk = Arc::new(Directory::lock(dir.path())?);
+    Local::open(disk, Clock::fixed(Timestamp(1000)), settings, pace)
+}
+
+fn open(dir: &TempDir) -> Local {
+    open_with(dir, settings(), Pace::Manual).unwrap()
+}
+
+/// Commits one atom and makes it durable.
+fn commit(local: &Local, atom: Vec<Intent>) -> Decision {
+    let answer = local.commit(vec![atom]);
+    while local.write_queued() {}
+    local.sync_written();
+    let answer = answer.now_or_never().expect("it is durable").unwrap();
+    answer.unwrap().remove(0)
+}
+
+fn read(local: &Local, partition: PartitionId, from: u64, bytes_max: usize) -> Vec<Run> {
+    let read = Read {
+        partition,
+        from: Offset(from),
+        bytes_max,
+    };
+    local
+        .read(read)
+        .now_or_never()
+        .expect("it reads here")
+        .unwrap()
+}
+
+/// The opaque bytes of every batch from `from` on.
+fn fills(local: &Local, partition: PartitionId, from: u64) -> Vec<Bytes> {
+    let mut fills = Vec::new();
+    for run in read(local, partition, from, usize::MAX) {
+        let mut at = 0;
+        for info in &run.batches {
+            let end = at + info.bytes as usize;
+            let batch = Batch::parse(run.bytes.slice(at..end)).unwrap();
+            assert_eq!(
+                (batch.base_offset(), batch.span()),
+                (info.base, info.next.0 - info.base.0)
+            );
+            fills.push(batch.records_bytes());
+            at = end;
+        }
+    }
+    fills
+}
+
+#[test]
+fn nothing_is_visible_or_answered_before_it_is_synced() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+
+    let mut answer = local.commit(vec![append(P, 3, b"abc")]);
+    assert!(local.write_queued());
+
+    assert!(answer.try_recv().is_err());
+    assert_eq!(local.status(P).unwrap().high_watermark, Offset(0));
+    assert!(local.sync_written());
+    assert!(answer.try_recv().unwrap().unwrap()[0].is_ok());
+    assert_eq!(local.status(P).unwrap().high_watermark, Offset(3));
+    assert_eq!(fills(&local, P, 1), ["abc"]);
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_every_restart() {
+    let dir = TempDir::new().unwrap();
+    for round in 0..4_u64 {
+        let local = open(&dir);
+        if round == 0 {
+            commit(&local, open_partition(P)).unwrap();
+        }
+        assert_eq!(local.status(P).unwrap().high_watermark, Offset(2 * round));
+        commit(&local, append(P, 2, format!("round {round}").as_bytes())).unwrap();
+        commit(&local, put(round)).unwrap();
+    }
+    let local = open(&dir);
+    assert_eq!(
+        fills(&local, P, 0),
+        ["round 0", "round 1", "round 2", "round 3"]
+    );
+    let stored = local.get(&Key::Counter(Counter::Stamp)).value.unwrap();
+    assert_eq!(stored.value, Value::Counter(3));
+}
+
+#[test]
+fn batches_of_one_partition_go_out_as_one_run() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    commit(&local, open_partition(Q)).unwrap();
+    for (partition, fill) in [(P, b"p0"), (Q, b"q0"), (P, b"p1"), (Q, b"q1"), (P, b"p2")] {
+        drop(local.commit(vec![append(partition, 1, fill)]));
+    }
+    while local.write_queued() {}
+    local.sync_written();
+
+    assert_eq!(read(&local, P, 0, usize::MAX).len(), 1);
+    assert_eq!(fills(&local, P, 0), ["p0", "p1", "p2"]);
+    assert_eq!(fills(&local, Q, 1), ["q1"]);
+    // The first batch comes whatever its size, the next ones only if they fit.
+    assert_eq!(read(&local, P, 0, 1)[0].batches.len(), 1);
+    assert_eq!(read(&local, P, 1, 2 * 63)[0].batches.len(), 2);
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_its_offsets_are_given_out_again() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    commit(&local, append(P, 1, b"kept")).unwrap();
+    drop(local.commit(vec![append(P, 1, &[1; 9000])]));
+    local.write_queued();
+    drop(local);
+    overwrite(&dir, 1, 3 * BLOCK_BYTES + 4500, &[9; 100]);
+
+    for fill in ["again", "and again"] {
+        let local = open(&dir);
+        let Outcome::Placed(placed) = commit(&local, append(P, 1, fill.as_bytes())).unwrap()[0]
+        else {
+            panic!("it should be placed");
+        };
+        assert_eq!(placed.base, Offset(if fill == "again" { 1 } else { 2 }));
+    }
+    assert_eq!(fills(&open(&dir), P, 0), ["kept", "again", "and again"]);
+}
+
+#[test]
+fn damage_below_the_durable_position_is_refused_with_file_and_place() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    commit(&local, append(P, 1, b"one")).unwrap();
+    commit(&local, append(P, 1, b"two")).unwrap();
+    assert!(local.record_idle());
+    local.sync_written();
+    drop(local);
+    overwrite(&dir, 1, 3 * BLOCK_BYTES + 180, b"!");
+
+    let Err(OpenError::Damaged { file, at, .. }) = open_with(&dir, settings(), Pace::Manual) else {
+        panic!("damage should be refused");
+    };
+    assert_eq!((file, at), (log_name(1), 3 * BLOCK_BYTES));
+}
+
+#[test]
+fn the_log_goes_on_through_many_segments_and_large_batches() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    let sizes = [100, 50_000, 10, 200_000, 30_000, 30_000, 30_000, 70];
+    for (at, size) in (0_u8..).zip(sizes) {
+        commit(&local, append(P, 1, &vec![at; size])).unwrap();
+    }
+    let expected: Vec<_> = (0_u8..)
+        .zip(sizes)
+        .map(|(at, size)| vec![at; size])
+        .collect();
+    assert_eq!(fills(&local, P, 0), expected);
+    drop(local);
+    assert_eq!(fills(&open(&dir), P, 0), expected);
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let _first = open(&dir);
+    let second = open_with(&dir, settings(), Pace::Manual);
+    assert!(matches!(second, Err(OpenError::InUse(_))));
+}
+
+#[test]
+fn a_duplicate_waits_for_what_it_repeats() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    let refused = append(Q, 1, b"nowhere");
+    drop(local.commit(vec![append(P, 1, b"first")]));
+    let mut answer = local.commit(vec![refused]);
+    assert!(answer.try_recv().is_err());
+    while local.write_queued() {}
+    assert!(answer.try_recv().is_err());
+    local.sync_written();
+    assert!(answer.try_recv().unwrap().unwrap()[0].is_err());
+}
+
+#[test]
+fn a_cold_read_finds_the_same_as_a_warm_one() {
+    let dir = TempDir::new().unwrap();
+    let cold = LocalSettings {
+        tail_cache_bytes: 0,
+        ..settings()
+    };
+    let local = open_with(&dir, cold, Pace::Manual).unwrap();
+    commit(&local, open_partition(P)).unwrap();
+    for fill in ["a", "b", "c"] {
+        commit(&local, append(P, 1, fill.as_bytes())).unwrap();
+    }
+    assert_eq!(fills(&local, P, 1), ["b", "c"]);
+    let found = local
+        .seek(P, Seek::Offset(Offset(1)))
+        .now_or_never()
+        .unwrap();
+    assert_eq!(found.unwrap().unwrap().base, Offset(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_acknowledge_and_stop() {
+    let dir = TempDir::new().unwrap();
+    let local = open_with(&dir, settings(), Pace::Threads).unwrap();
+    local
+        .commit(vec![open_partition(P)])
+        .await
+        .unwrap()
+        .unwrap()[0]
+        .as_ref()
+        .unwrap();
+    let answers: Vec<_> = (0..100)
+        .map(|_| local.commit(vec![append(P, 1, &[1; 1024])]))
+        .collect();
+    for answer in answers {
+        answer.await.unwrap().unwrap()[0].as_ref().unwrap();
+    }
+    local.stop().await;
+    let late = local.commit(vec![put(1)]).await.unwrap();
+    assert_eq!(late, Err(EngineError::Stopping));
+    drop(local);
+    assert_eq!(open(&dir).status(P).unwrap().high_watermark, Offset(100));
+}
+
+fn overwrite(dir: &TempDir, segment: u64, at: u64, bytes: &[u8]) {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options
+        .write(true)
+        .open(dir.path().join(log_name(segment)))
+        .unwrap();
+    file.write_all_at(bytes, at).unwrap();
+}
