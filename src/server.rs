@@ -2,10 +2,11 @@
 
 use crate::admin::Admin;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, StoreConfig};
 use crate::kafka;
 use crate::kinesis;
-use crate::store::{EngineError, Memory, Store, StoreError};
+use crate::store::{Directory, Engine, EngineError, Local, LocalSettings, Memory, OpenError, Pace};
+use crate::store::{Store, StoreError};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub enum StartError {
     },
     #[error("the store does not open: {0}")]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Open(#[from] OpenError),
 }
 
 impl Server {
@@ -49,7 +52,7 @@ impl Server {
         let kafka = Port::claim(config.kafka.listen, "kafka-listen")?;
         let http = Port::claim(config.kinesis.listen, "kinesis-listen")?;
         let clock = Clock::system();
-        let engine = Arc::new(Memory::new(clock.clone(), config.store.memory_bytes_max));
+        let engine = open_engine(&config.store, &clock)?;
         let store = Store::new(engine, clock.clone());
         let kafka_face = kafka::Face::open(store.clone(), config.kafka, clock.clone()).await?;
         let admin = Arc::new(Admin::new(store.clone()));
@@ -103,6 +106,19 @@ impl Server {
         }
         self.store.stop().await;
     }
+}
+
+fn open_engine(config: &StoreConfig, clock: &Clock) -> Result<Arc<dyn Engine>, OpenError> {
+    if config.memory {
+        return Ok(Arc::new(Memory::new(
+            clock.clone(),
+            config.memory_bytes_max,
+        )));
+    }
+    let directory = Arc::new(Directory::lock(&config.data_dir)?);
+    let settings = LocalSettings::from(config);
+    let local = Local::open(directory, clock.clone(), settings, Pace::Threads)?;
+    Ok(Arc::new(local))
 }
 
 /// A port that is ours, on which nobody is answered yet.

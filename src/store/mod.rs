@@ -25,6 +25,7 @@ pub use batch::{Batch, Codec, HEADER_BYTES, Malformed, ProducerSequence};
 pub use builder::{BatchBuilder, NewHeaders};
 pub use catalog::NewStream;
 pub use engine::{AppendTimes, BatchInfo, Engine, EngineError, Memory, Placed, Run, Seek, Status};
+pub use engine::{Directory, Local, LocalSettings, OpenError, Pace};
 pub use error::StoreError;
 pub use ids::{
     HashKey, Name, Offset, PartitionId, PartitionIndex, Position, ProducerId, ShardNumber, Stamp,

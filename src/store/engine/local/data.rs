@@ -99,8 +99,10 @@ const CACHED_BATCHES_MAX: usize = 1 << 17;
 /// Indexes of the runs that were read last.
 #[derive(Default)]
 pub struct BatchIndexes {
-    recent: Mutex<VecDeque<(Weak<DataRun>, Arc<[BatchInfo]>)>>,
+    recent: Mutex<VecDeque<Recent>>,
 }
+
+type Recent = (Weak<DataRun>, Arc<[BatchInfo]>);
 
 impl BatchIndexes {
     /// A run's batches; reads the file if the run was not among the last ones.
@@ -124,7 +126,7 @@ impl BatchIndexes {
 
     fn recent(&self, run: &Arc<DataRun>) -> Option<Arc<[BatchInfo]>> {
         let mut recent = self.recent.lock();
-        let is_it = |(other, _): &(Weak<DataRun>, _)| other.as_ptr() == Arc::as_ptr(run);
+        let is_it = |(other, _): &Recent| other.as_ptr() == Arc::as_ptr(run);
         let found = recent.iter().position(is_it)?;
         let entry = recent.remove(found)?;
         let batches = entry.1.clone();

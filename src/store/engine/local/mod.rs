@@ -5,9 +5,9 @@
 mod cache;
 mod data;
 mod disk;
+mod engine;
 mod frame;
 mod index;
-mod local;
 mod log;
 mod open;
 mod read;
@@ -22,7 +22,7 @@ mod threads;
 mod upkeep;
 
 pub use disk::{Directory, Disk, DiskFile, Open};
-pub use local::Local;
+pub use engine::Local;
 pub use settings::{LocalSettings, OpenError, Pace};
 
 #[cfg(test)]

@@ -19,13 +19,16 @@ use std::io;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// What a directory amounts to, and where writing goes on.
+pub struct Opened {
+    pub writer: Writer,
+    pub core: Core,
+    pub index: Index,
+    pub upkeep: Upkeep,
+}
+
 /// Recovers the directory and starts a fresh segment in it.
-pub fn open(
-    disk: Arc<dyn Disk>,
-    clock: Clock,
-    settings: LocalSettings,
-    pace: Pace,
-) -> Result<Shared, OpenError> {
+pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, OpenError> {
     let names = disk
         .list()
         .map_err(OpenError::disk("listing the data directory"))?;
@@ -46,7 +49,7 @@ pub fn open(
         .map_err(OpenError::disk("looking for spare segments"))?;
     let segment = fresh_segment(
         disk.as_ref(),
-        &settings,
+        settings,
         &followed,
         next_sequence,
         &mut spares,
@@ -67,38 +70,11 @@ pub fn open(
         next_number,
     );
     room.settle(writer.left());
-    let durable = followed.sequencer.last();
-    let core = Core {
-        sequencer: followed.sequencer,
-        room,
-        queue: VecDeque::new(),
-        written: Vec::new(),
-        pending: 0,
-        queued_bytes: 0,
-        synced: followed.at,
-        sealed: followed.sealed.into(),
-        is_stopping: false,
-        is_abandoned: false,
-        failed: None,
-    };
-    Ok(Shared {
-        disk,
-        clock,
-        settings,
-        pace,
-        watchers: Watchers::default(),
-        upkeep: Mutex::new(Upkeep::default()),
-        writer: Mutex::new(writer),
-        syncing: Mutex::new(()),
-        core: Mutex::new(core),
-        index: Mutex::new(followed.index),
-        to_write: Condvar::new(),
-        to_sync: Condvar::new(),
-        to_tidy: Condvar::new(),
-        progress: watch::Sender::new(Progress {
-            durable,
-            ..Progress::default()
-        }),
+    Ok(Opened {
+        writer,
+        core: Core::new(followed.sequencer, room, followed.at, followed.sealed),
+        index: followed.index,
+        upkeep: Upkeep::default(),
     })
 }
 

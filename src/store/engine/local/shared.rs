@@ -4,6 +4,7 @@ use super::disk::Disk;
 use super::frame::{self, Committed};
 use super::index::{Group, Index};
 use super::log::Writer;
+use super::open::Opened;
 use super::room::{Need, Room, is_full};
 use super::segment::{LogAt, Segment};
 use super::settings::{LocalSettings, Pace};
@@ -119,6 +120,35 @@ pub struct Sealed {
 }
 
 impl Shared {
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        clock: Clock,
+        settings: LocalSettings,
+        pace: Pace,
+        opened: Opened,
+    ) -> Shared {
+        let progress = Progress {
+            durable: opened.core.sequencer.last(),
+            ..Progress::default()
+        };
+        Shared {
+            disk,
+            clock,
+            settings,
+            pace,
+            watchers: Watchers::default(),
+            upkeep: Mutex::new(opened.upkeep),
+            writer: Mutex::new(opened.writer),
+            syncing: Mutex::new(()),
+            core: Mutex::new(opened.core),
+            index: Mutex::new(opened.index),
+            to_write: Condvar::new(),
+            to_sync: Condvar::new(),
+            to_tidy: Condvar::new(),
+            progress: watch::Sender::new(progress),
+        }
+    }
+
     /// Sequences `atoms` and queues their effects.
     pub fn commit(&self, atoms: Vec<Atom>) -> Answer {
         let (sender, receiver) = oneshot::channel();
@@ -201,6 +231,23 @@ impl Shared {
 }
 
 impl Core {
+    /// After everything before `synced` was recovered.
+    pub fn new(sequencer: Sequencer, room: Room, synced: LogAt, sealed: Vec<Sealed>) -> Core {
+        Core {
+            sequencer,
+            room,
+            queue: VecDeque::new(),
+            written: Vec::new(),
+            pending: 0,
+            queued_bytes: 0,
+            synced,
+            sealed: sealed.into(),
+            is_stopping: false,
+            is_abandoned: false,
+            failed: None,
+        }
+    }
+
     /// Whether the threads are to end.
     pub fn is_over(&self) -> bool {
         self.is_abandoned || self.failed.is_some()

@@ -33,7 +33,8 @@ impl Local {
         settings: LocalSettings,
         pace: Pace,
     ) -> Result<Local, OpenError> {
-        let shared = Arc::new(open(disk, clock, settings, pace)?);
+        let opened = open(&disk, &settings)?;
+        let shared = Arc::new(Shared::new(disk, clock, settings, pace, opened));
         let threads = match pace {
             Pace::Threads => {
                 threads::start(&shared).map_err(OpenError::disk("starting the log's threads"))?
