@@ -1,5 +1,7 @@
 //! The rules of the house that a machine can check (clippy and rustfmt check the others).
 
+mod compatibility;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,7 @@ use std::path::{Path, PathBuf};
 const COLUMNS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 400;
 /// Tests that are longer have a file of their own.
-const TEST_LINES_MAX: usize = 120;
+const TEST_LINES_MAX: usize = 150;
 const DECISION_LINES_MAX: usize = 50;
 
 /// What the repository holds, dotfiles aside.

@@ -14,5 +14,7 @@ mod text;
 mod topic;
 mod wire;
 
+#[cfg(test)]
+pub use apis::APIS;
 pub use connection::serve;
 pub use face::Face;

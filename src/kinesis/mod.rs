@@ -36,3 +36,5 @@ mod value;
 mod writer;
 
 pub use http::{Face, serve};
+#[cfg(test)]
+pub use operations::Operation;

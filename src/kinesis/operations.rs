@@ -1,4 +1,5 @@
-//! The table of operations. One line serves one: dispatch and the compatibility page derive from it.
+//! The table of operations. One line serves one: dispatch and `docs/compatibility.md` derive
+//! from it.
 
 use super::answer::Answer;
 use super::cx::Cx;

@@ -41,7 +41,8 @@ pub struct Pattern {
     pub accepts: fn(&str) -> bool,
 }
 
-/// Bounds of a length in characters, bytes or elements, both included; an absent one is not checked.
+/// Bounds of a length in characters, bytes or elements, both included; an absent one is not
+/// checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Length {
     pub min: Option<usize>,
