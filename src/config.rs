@@ -115,6 +115,10 @@ settings! {
 
         /// How often retention is enforced.
         "retention-check-ms" retention_check_ms: u64 = 30_000, in 100..=86_400_000;
+
+        /// How long committed offsets outlive the last member of their group; those of a group
+        /// without members, the last commit.
+        "offsets-retention-ms" offsets_retention_ms: u64 = 604_800_000, in 1_000..=3_153_600_000_000;
     }
 
     /// The process.

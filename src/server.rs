@@ -6,7 +6,7 @@ use crate::config::{Config, StoreConfig};
 use crate::kafka;
 use crate::kinesis;
 use crate::store::{Directory, Engine, EngineError, Local, LocalSettings, Memory, OpenError, Pace};
-use crate::store::{Store, StoreError};
+use crate::store::{Retention, Store, StoreError};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,7 +62,12 @@ impl Server {
         let mut faces = JoinSet::new();
         faces.spawn(kafka::serve(kafka, kafka_face, stopping.clone()));
         let face = kinesis::Face::new(store.clone(), config.kinesis, clock, admin.clone());
-        faces.spawn(kinesis::serve(http, face, stopping));
+        faces.spawn(kinesis::serve(http, face, stopping.clone()));
+        let retention = Retention {
+            check_ms: config.store.retention_check_ms,
+            offsets_ms: config.store.offsets_retention_ms,
+        };
+        faces.spawn(retention.run(store.clone(), stopping));
         admin.set_ready(true);
         Ok(Server {
             kafka_address,

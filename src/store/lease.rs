@@ -3,7 +3,7 @@
 use super::catalog::{atom, put, remove};
 use super::engine::Expect;
 use super::error::StoreError;
-use super::state::{Commit, CommitKey, Group, Key, Value};
+use super::state::{Commit, CommitKey, Entry, Group, Key, Value};
 use super::stream::Stream;
 use super::view::View;
 use super::{Name, PartitionIndex};
@@ -123,30 +123,38 @@ impl View {
 
     /// All of a group's committed offsets.
     pub fn commits(&self, group: &str) -> Vec<(CommitKey, Commit)> {
-        let end = commit_key(&format!("{group}\0"), "", 0);
-        let found = self.scan(
-            Key::Commit(commit_key(group, "", 0))..Key::Commit(end),
-            usize::MAX,
-        );
-        let commits = found
-            .into_iter()
-            .filter_map(|(key, entry)| match (key, entry.value) {
-                (Key::Commit(key), Value::Commit(commit)) => Some((key, commit)),
-                _ => None,
-            });
+        let found = self.commit_entries(group).into_iter();
+        let commits = found.filter_map(|(key, entry)| match (key, entry.value) {
+            (Key::Commit(key), Value::Commit(commit)) => Some((key, commit)),
+            _ => None,
+        });
         commits.collect()
     }
 
-    /// Keys of every group's commits in one stream. Reads all commits: for a stream's end only.
-    pub(super) fn commits_of_stream(&self, stream: &str) -> Vec<Key> {
+    /// All of a group's committed offsets, as they are stored.
+    pub(super) fn commit_entries(&self, group: &str) -> Vec<(Key, Entry)> {
+        let first = Key::Commit(commit_key(group, "", 0));
+        let end = Key::Commit(commit_key(&format!("{group}\0"), "", 0));
+        self.scan(first..end, usize::MAX)
+    }
+
+    /// Keys of every group's commits. Reads all of them: for rare occasions only.
+    pub(super) fn all_commits(&self) -> impl Iterator<Item = CommitKey> + use<> {
         let first = Key::Commit(commit_key("", "", 0));
         // No group name reaches the largest character.
         let end = Key::Commit(commit_key("\u{10FFFF}", "", 0));
-        let keys = self
-            .scan(first..end, usize::MAX)
-            .into_iter()
-            .map(|(key, _)| key);
-        keys.filter(|key| matches!(key, Key::Commit(key) if &*key.stream == stream))
+        let found = self.scan(first..end, usize::MAX).into_iter();
+        found.filter_map(|(key, _)| match key {
+            Key::Commit(key) => Some(key),
+            _ => None,
+        })
+    }
+
+    /// Keys of every group's commits in one stream.
+    pub(super) fn commits_of_stream(&self, stream: &str) -> Vec<Key> {
+        let all = self.all_commits();
+        all.filter(|key| &*key.stream == stream)
+            .map(Key::Commit)
             .collect()
     }
 }

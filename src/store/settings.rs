@@ -51,6 +51,12 @@ impl Settings {
             .is_some_and(|policy| policy.contains("compact"))
     }
 
+    /// Whether retention applies: `cleanup.policy` is absent or names `delete`.
+    pub fn is_deleted_from(&self) -> bool {
+        self.get("cleanup.policy")
+            .is_none_or(|policy| policy.contains("delete"))
+    }
+
     /// Whether the log's arrival time replaces the producer's (`message.timestamp.type`).
     pub fn is_log_append_time(&self) -> bool {
         self.get("message.timestamp.type") == Some("LogAppendTime")

@@ -30,6 +30,26 @@ pub enum Op {
     },
     Step(Step),
     Crash(Crash),
+    /// The disk operation of this kind after so many others fails.
+    Trouble {
+        trouble: Trouble,
+        others: u8,
+    },
+    /// The disk has so many KiB left, or again as many as one likes.
+    Space {
+        left_kib: Option<u8>,
+    },
+}
+
+/// Which disk operation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    Read,
+    Write,
+    Sync,
+    Allocate,
+    /// Creating, renaming or removing.
+    Name,
 }
 
 /// What an engine's threads would do, one at a time.
@@ -156,6 +176,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => turn().prop_map(|ms| Op::Turn { ms }),
         30 => step().prop_map(Op::Step),
         4 => crash().prop_map(Op::Crash),
+        1 => (trouble(), 0_u8..6).prop_map(|(trouble, others)| Op::Trouble { trouble, others }),
+        2 => space().prop_map(|left_kib| Op::Space { left_kib }),
     ]
 }
 
@@ -183,6 +205,19 @@ fn crash() -> impl Strategy<Value = Crash> {
         seed,
         again_after,
     })
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    prop_oneof![
+        3 => Just(Trouble::Write),
+        3 => Just(Trouble::Sync),
+        1 => Just(Trouble::Allocate),
+        1 => Just(Trouble::Name),
+    ]
+}
+
+fn space() -> impl Strategy<Value = Option<u8>> {
+    prop_oneof![3 => Just(None), 1 => any::<u8>().prop_map(Some)]
 }
 
 fn commit() -> impl Strategy<Value = Vec<Vec<Want>>> {

@@ -1,12 +1,14 @@
 //! Plays a life on an engine and its model, and judges every answer.
 
 use super::judge::{Dump, check_read};
-use super::model::{Part, State, Taken, entry};
+use super::model::{Part, State, entry};
 use super::ops::{Crash, Op, Power, SeekWant, Sequence, Step, Want};
 use super::resolve::{self, Known};
 use super::subject::Subject;
 use crate::clock::Clock;
-use crate::store::engine::{Answer, Atom, Decision, Intent, Observed, Read, ReadError, Watch};
+use crate::store::engine::{
+    Answer, Atom, Decision, EngineError, Intent, Observed, Read, ReadError, Refusal, Watch,
+};
 use crate::store::state::{Entry, Key};
 use crate::store::{Offset, PartitionId, Position, Timestamp};
 use futures_util::FutureExt;
@@ -15,6 +17,9 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::sync::oneshot::error::TryRecvError;
+
+/// State changes that a full disk must take at least.
+const CHANGES_WHILE_FULL: u64 = 4;
 
 /// One life in progress.
 pub struct Play<'s> {
@@ -27,6 +32,8 @@ pub struct Play<'s> {
     states: VecDeque<State>,
     pending: Vec<Pending>,
     watched: Option<Watched>,
+    /// State changes since the disk has been full, if it may be.
+    changes_while_full: Option<u64>,
     /// Operations done and intents committed.
     pub steps: u64,
 }
@@ -37,6 +44,14 @@ struct Pending {
     expected: Vec<Decision>,
     /// What must be durable when it comes.
     position: Position,
+}
+
+/// An atom with what the model makes of it.
+struct Decided {
+    atom: Atom,
+    decision: Decision,
+    /// The state that it leads to, if it has an effect.
+    after: Option<State>,
 }
 
 struct Watched {
@@ -58,6 +73,7 @@ impl<'s> Play<'s> {
             states: VecDeque::from([State::default()]),
             pending: Vec::new(),
             watched: None,
+            changes_while_full: None,
             steps: 0,
         }
     }
@@ -68,6 +84,7 @@ impl<'s> Play<'s> {
         for op in ops {
             self.play(op);
         }
+        self.play(Op::Space { left_kib: None });
         self.play(Op::Step(Step::Settle));
         assert!(self.pending.is_empty(), "settled, yet commits wait");
         assert_eq!(self.states.len(), 1, "settled, yet not all is durable");
@@ -99,6 +116,8 @@ impl<'s> Play<'s> {
             Op::Turn { ms } => self.clock.set(Timestamp(self.clock.now().0 + ms)),
             Op::Step(step) => self.subject.step(step),
             Op::Crash(crash) => self.crash(crash),
+            Op::Trouble { trouble, others } => self.subject.trouble(trouble, u64::from(others)),
+            Op::Space { left_kib } => self.leave_space(left_kib),
         }
         self.look();
     }
@@ -120,21 +139,56 @@ impl<'s> Play<'s> {
     }
 
     fn commit(&mut self, wants: &[Vec<Want>]) {
-        let (atoms, expected) = wants.iter().map(|atom| self.decide(atom)).unzip();
-        self.submit(atoms, expected);
-    }
-
-    fn submit(&mut self, atoms: Vec<Atom>, expected: Vec<Decision>) {
+        if self.changes_while_full.is_some() {
+            wants.iter().for_each(|atom| self.commit_to_full_disk(atom));
+            return;
+        }
+        let mut atoms = Vec::new();
+        let mut expected = Vec::new();
+        for wants in wants {
+            let decided = self.decide(wants);
+            atoms.push(decided.atom);
+            expected.push(decided.decision);
+            self.states.extend(decided.after);
+        }
         let answer = self.subject.engine().commit(atoms);
+        let position = self.sequenced().position;
         self.pending.push(Pending {
             answer,
             expected,
-            position: self.sequenced().position,
+            position,
         });
     }
 
+    /// Records may be refused for want of space, and nothing else for as long as there is some
+    /// in reserve.
+    fn commit_to_full_disk(&mut self, wants: &[Want]) {
+        let decided = self.decide(wants);
+        let appends = decided
+            .atom
+            .iter()
+            .any(|intent| matches!(intent, Intent::Append(_)));
+        let mut answer = self.subject.engine().commit(vec![decided.atom]);
+        self.subject.step(Step::Settle);
+        let changes = self
+            .changes_while_full
+            .as_mut()
+            .expect("the disk may be full");
+        *changes += 1;
+        let may_refuse = appends || *changes > CHANGES_WHILE_FULL;
+        let answer = match answer.try_recv() {
+            Ok(Err(EngineError::Failed(_))) => return,
+            answer => answer.expect("settled").expect("the engine lives"),
+        };
+        if answer == [Err(Refusal::Full)] && may_refuse {
+            return;
+        }
+        assert_eq!(answer, [decided.decision], "on a full disk");
+        self.states.extend(decided.after);
+    }
+
     /// Decides an atom in the model; each wish is made in the state that those before it leave.
-    fn decide(&mut self, wants: &[Want]) -> (Atom, Decision) {
+    fn decide(&mut self, wants: &[Want]) -> Decided {
         let now = self.clock.now();
         let mut draft = self.sequenced().clone();
         draft.position.0 += 1;
@@ -147,24 +201,28 @@ impl<'s> Play<'s> {
             let taken = draft.take(&intent, now, draft.position);
             atom.push(intent);
             match (taken, &mut decision) {
-                (
-                    Ok(Taken {
-                        outcome,
-                        has_effect: has,
-                    }),
-                    Ok(outcomes),
-                ) => {
-                    outcomes.push(outcome);
-                    has_effect |= has;
+                (Ok(taken), Ok(outcomes)) => {
+                    outcomes.push(taken.outcome);
+                    has_effect |= taken.has_effect;
                 }
                 (Err(refusal), Ok(_)) => decision = Err(refusal),
                 (_, Err(_)) => {}
             }
         }
-        if has_effect && decision.is_ok() {
-            self.states.push_back(draft);
+        let after = (has_effect && decision.is_ok()).then_some(draft);
+        Decided {
+            atom,
+            decision,
+            after,
         }
-        (atom, decision)
+    }
+
+    fn leave_space(&mut self, left_kib: Option<u8>) {
+        let left = left_kib.map(|kib| u64::from(kib) << 10);
+        // What is under way is decided before, so that the model need not guess about it.
+        self.subject.step(Step::Settle);
+        let is_limited = self.subject.leave_space(left) && left.is_some();
+        self.changes_while_full = is_limited.then_some(0);
     }
 
     fn read(&mut self, partition: PartitionId, from: u16, bytes_max: u16) {
@@ -243,6 +301,7 @@ impl<'s> Play<'s> {
     fn look(&mut self) {
         for mut pending in std::mem::take(&mut self.pending) {
             match pending.answer.try_recv() {
+                Ok(Err(EngineError::Failed(_))) => assert!(self.subject.has_troubled()),
                 Ok(answer) => {
                     assert_eq!(answer, Ok(pending.expected));
                     self.proved(pending.position);
@@ -253,6 +312,43 @@ impl<'s> Play<'s> {
         }
         self.look_at_partitions();
         self.check_watch();
+        let failed = self.subject.engine().failed();
+        if failed.now_or_never().is_some() {
+            self.check_failed();
+        }
+    }
+
+    /// A failed engine has told everybody, does nothing more, and is left for the disk's truth.
+    fn check_failed(&mut self) {
+        assert!(self.subject.has_troubled(), "failed for no reason");
+        assert!(self.pending.is_empty(), "failed, yet commits wait");
+        let changes = self.subject.disk_changes();
+        let partition = self.known.pick(0);
+        let atom = vec![Intent::Trim {
+            partition,
+            to: Offset(0),
+        }];
+        let mut answer = self.subject.engine().commit(vec![atom]);
+        self.subject.step(Step::Settle);
+        let answer = answer.try_recv();
+        assert!(
+            matches!(answer, Ok(Err(EngineError::Failed(_)))),
+            "{answer:?}"
+        );
+        assert_eq!(
+            self.subject.disk_changes(),
+            changes,
+            "a failed engine goes on writing"
+        );
+        self.reopen(Crash {
+            power: if self.steps.is_multiple_of(2) {
+                Power::Fails
+            } else {
+                Power::Stays
+            },
+            seed: self.steps,
+            again_after: None,
+        });
     }
 
     /// The newest state that the engine calls durable; it must survive from now on.
@@ -260,8 +356,7 @@ impl<'s> Play<'s> {
         let engine = self.subject.engine();
         let is_durable = |state: &&State| {
             let answer = engine.durable(state.position).now_or_never();
-            assert!(matches!(answer, None | Some(Ok(()))), "{answer:?}");
-            answer.is_some()
+            matches!(answer, Some(Ok(())))
         };
         let durable = self.states.iter().take_while(is_durable).last();
         let durable = durable.expect("what was durable remains so").position;
@@ -300,6 +395,11 @@ impl<'s> Play<'s> {
 
     fn crash(&mut self, crash: Crash) {
         self.look();
+        self.reopen(crash);
+        self.look();
+    }
+
+    fn reopen(&mut self, crash: Crash) {
         self.subject.crash(crash);
         self.pending.clear();
         self.watched = None;
@@ -308,7 +408,6 @@ impl<'s> Play<'s> {
         assert_eq!(dump.difference(self.shown()), None, "after {crash:?}");
         self.states.truncate(1);
         self.retry_everything();
-        self.look();
     }
 
     fn compare_all(&mut self) {

@@ -1,6 +1,6 @@
 //! An engine under test, with a hand on what its threads would otherwise do.
 
-use super::ops::{Crash, Step};
+use super::ops::{Crash, Step, Trouble};
 use crate::clock::Clock;
 use crate::store::Timestamp;
 use crate::store::engine::{Engine, Memory};
@@ -16,6 +16,24 @@ pub trait Subject {
 
     /// Ends without warning and opens again with what survived.
     fn crash(&mut self, crash: Crash);
+
+    /// Makes a disk operation fail, if there is a disk.
+    fn trouble(&mut self, _trouble: Trouble, _others: u64) {}
+
+    /// Whether a disk operation has failed in this life.
+    fn has_troubled(&self) -> bool {
+        false
+    }
+
+    /// Allows the disk so many bytes more, or any; false if there is no disk.
+    fn leave_space(&mut self, _left: Option<u64>) -> bool {
+        false
+    }
+
+    /// Changes made to the disk so far.
+    fn disk_changes(&self) -> u64 {
+        0
+    }
 }
 
 /// The memory engine: everything is durable at once, and nothing ever ends it.
