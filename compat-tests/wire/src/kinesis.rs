@@ -1,6 +1,6 @@
 //! A raw Kinesis client: JSON over HTTP/1.1 on one socket, nothing else.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
@@ -13,6 +13,16 @@ const WAIT: Duration = Duration::from_secs(30);
 const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/kinesis/\
                              aws4_request, SignedHeaders=host;x-amz-date, \
                              Signature=0000000000000000000000000000000000000000000000000000000000000000";
+
+/// A record as GetRecords answers it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Got {
+    pub sequence_number: String,
+    /// ApproximateArrivalTimestamp in milliseconds.
+    pub arrival_ms: i64,
+    pub data: Vec<u8>,
+    pub partition_key: String,
+}
 
 /// One connection, kept alive.
 pub struct Kinesis {
@@ -59,6 +69,52 @@ impl Kinesis {
         (text(body.get("__type")), text(message))
     }
 
+    /// Puts one record and gives its shard and sequence number.
+    pub async fn put(&mut self, stream: &str, key: &str, data: &[u8]) -> (String, String) {
+        let input = json!({"StreamName": stream, "PartitionKey": key, "Data": base64(data)});
+        let stored = self.call("PutRecord", input).await;
+        let text = |name: &str| stored[name].as_str().expect("text").to_owned();
+        (text("ShardId"), text("SequenceNumber"))
+    }
+
+    /// A shard's iterator at its oldest record.
+    pub async fn horizon(&mut self, stream: &str, shard: u32) -> String {
+        let shard = shard.to_string();
+        self.iterator(json!({
+            "StreamName": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON",
+        }))
+        .await
+    }
+
+    /// An iterator by a request of any kind.
+    pub async fn iterator(&mut self, input: Value) -> String {
+        let answer = self.call("GetShardIterator", input).await;
+        answer["ShardIterator"]
+            .as_str()
+            .expect("an iterator")
+            .to_owned()
+    }
+
+    /// Everything from an iterator on, in pages of `limit`, until the tip or the shard's end.
+    pub async fn read_on(&mut self, mut iterator: String, limit: usize) -> Vec<Got> {
+        let mut all = Vec::new();
+        loop {
+            let input = json!({"ShardIterator": iterator, "Limit": limit});
+            let page = self.call("GetRecords", input).await;
+            all.extend(got(&page));
+            match page["NextShardIterator"].as_str() {
+                Some(next) if page["MillisBehindLatest"] != 0 => iterator = next.to_owned(),
+                _ => return all,
+            }
+        }
+    }
+
+    /// Everything in a shard.
+    pub async fn read(&mut self, stream: &str, shard: u32) -> Vec<Got> {
+        let iterator = self.horizon(stream, shard).await;
+        self.read_on(iterator, 10_000).await
+    }
+
     pub async fn try_call(&mut self, operation: &str, input: &Value) -> HttpAnswer {
         self.try_call_raw(operation, input.to_string().as_bytes())
             .await
@@ -85,10 +141,12 @@ impl Kinesis {
 
     /// The next answer.
     pub async fn receive(&mut self) -> HttpAnswer {
-        timeout(WAIT, self.read()).await.expect("an answer in time")
+        timeout(WAIT, self.answer())
+            .await
+            .expect("an answer in time")
     }
 
-    async fn read(&mut self) -> HttpAnswer {
+    async fn answer(&mut self) -> HttpAnswer {
         let status = self.line().await;
         let status = status
             .split(' ')
@@ -136,4 +194,33 @@ impl HttpAnswer {
         let found = self.headers.iter().find(|(found, _)| found == name);
         found.map(|(_, value)| value.as_str())
     }
+}
+
+/// The records of a GetRecords answer.
+pub fn got(page: &Value) -> Vec<Got> {
+    let record = |record: &Value| {
+        let text = |name: &str| record[name].as_str().expect("text").to_owned();
+        let seconds = record["ApproximateArrivalTimestamp"]
+            .as_f64()
+            .expect("a time");
+        let data = base64_simd::STANDARD
+            .decode_to_vec(text("Data"))
+            .expect("base64");
+        Got {
+            sequence_number: text("SequenceNumber"),
+            arrival_ms: (seconds * 1000.0).round() as i64,
+            data,
+            partition_key: text("PartitionKey"),
+        }
+    };
+    page["Records"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(record)
+        .collect()
+}
+
+pub fn base64(bytes: &[u8]) -> String {
+    base64_simd::STANDARD.encode_to_string(bytes)
 }

@@ -5,5 +5,5 @@ mod kinesis;
 mod server;
 
 pub use kafka::{Kafka, KafkaError, encode};
-pub use kinesis::{HttpAnswer, Kinesis};
+pub use kinesis::{Got, HttpAnswer, Kinesis, base64, got};
 pub use server::TestServer;

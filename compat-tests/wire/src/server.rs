@@ -19,6 +19,18 @@ impl TestServer {
         TestServer { server }
     }
 
+    /// A server with one stream of so many partitions.
+    pub async fn with_stream(name: &str, partitions: u32) -> TestServer {
+        let server = TestServer::start().await;
+        server.make_stream(name, partitions).await;
+        server
+    }
+
+    pub async fn make_stream(&self, name: &str, partitions: u32) {
+        let input = serde_json::json!({"StreamName": name, "ShardCount": partitions});
+        self.kinesis().await.call("CreateStream", input).await;
+    }
+
     /// What [`TestServer::start`] uses, to be changed by a test.
     pub fn config() -> Config {
         let mut config = Config::default();
