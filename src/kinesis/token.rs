@@ -1,5 +1,6 @@
 //! ListShards' page tokens: an opaque string that holds the stream, the filter and how far the
-//! pages have come, for five minutes. It grants nothing that ListShards would not, so it needs no key.
+//! pages have come, for five minutes. It grants nothing that ListShards would not, and needs
+//! no key.
 
 use super::error::ApiError;
 use super::shards::{is_after, is_open_at};

@@ -12,7 +12,8 @@ const WAIT: Duration = Duration::from_secs(30);
 /// Well-formed; no server of these tests knows the key.
 const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/kinesis/\
                              aws4_request, SignedHeaders=host;x-amz-date, \
-                             Signature=0000000000000000000000000000000000000000000000000000000000000000";
+                             Signature=00000000000000000000000000000000\
+                             00000000000000000000000000000000";
 
 /// A record as GetRecords answers it.
 #[derive(Clone, Debug, PartialEq)]
