@@ -5,8 +5,10 @@
 
 mod bytes;
 mod delaying;
+mod faulty;
 mod judge;
 mod model;
+mod on_disk;
 mod ops;
 mod play;
 mod resolve;

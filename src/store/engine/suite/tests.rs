@@ -1,6 +1,7 @@
 //! The lives that every engine goes through.
 
 use super::delaying::Delaying;
+use super::on_disk::OnDisk;
 use super::ops::lives;
 use super::play::Play;
 use super::subject::{BEGINNING, Immortal, Subject};
@@ -57,4 +58,9 @@ fn the_memory_engine_does_what_the_model_does() {
 #[test]
 fn an_engine_that_answers_late_and_out_of_order_does_what_the_model_does() {
     play("delaying", 300, |clock| Box::new(Delaying::new(clock, 7)));
+}
+
+#[test]
+fn the_local_engine_on_a_forgetful_disk_does_what_the_model_does() {
+    play("local", 300, |clock| Box::new(OnDisk::new(clock)));
 }
