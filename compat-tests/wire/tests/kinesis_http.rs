@@ -2,7 +2,7 @@
 //! texts are those recorded from the service.
 
 use braid_wire::{HttpAnswer, Kinesis, TestServer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const XML: &str = "<AccessDeniedException>\n  <Message>Unable to determine service/operation name \
                    to be authorized</Message>\n</AccessDeniedException>\n";
@@ -243,7 +243,8 @@ async fn json_is_read_before_the_operation_and_the_operation_before_the_signatur
     let unsigned = post(&mut client, &target(LIST), r#"{"Limit":true}"#).await;
     assert_eq!(
         text(&unsigned),
-        r#"{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}"#
+        "{\"__type\":\"MissingAuthenticationTokenException\",\
+         \"message\":\"Missing Authentication Token\"}"
     );
 }
 
@@ -270,87 +271,79 @@ async fn cbor_is_told_that_it_is_not_served_yet() {
     );
 }
 
-#[tokio::test]
-async fn types_are_judged_before_constraints_in_the_order_of_the_model() {
+/// Asserts that each input is refused for its types, in these words.
+async fn assert_types(cases: &[(&str, Value, &str)]) {
     let server = TestServer::start().await;
     let mut client = server.kinesis().await;
+    for (operation, input, message) in cases {
+        let (kind, found) = client.refusal(operation, input.clone()).await;
+        assert_eq!(
+            (&*kind, &*found),
+            ("SerializationException", *message),
+            "{operation}"
+        );
+    }
+}
 
-    let number = "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be \
-                  converted to an String";
-    for (operation, body, message) in [
-        (
-            "ListStreams",
-            json!({"Limit": true}),
-            "class java.lang.Boolean can not be converted to an Integer",
-        ),
-        (
-            "ListStreams",
-            json!({"Limit": "1"}),
-            "class java.lang.String can not be converted to an Integer",
-        ),
-        (
-            "ListStreams",
-            json!({"Limit": [1]}),
-            "Start of list found where not expected",
-        ),
-        (
-            "ListStreams",
-            json!({"Limit": {}}),
-            "Start of structure or map found where not expected.",
-        ),
-        ("ListStreams", json!({"NextToken": 1, "Limit": 0}), number),
-        (
-            "DeleteStream",
-            json!({"EnforceConsumerDeletion": "Hello", "StreamARN": 1}),
-            "'HELLO' can not be converted to an Boolean",
-        ),
+const NUMBER: &str = "class com.amazon.coral.value.json.numbers.TruncatingBigNumber";
+
+#[tokio::test]
+async fn scalars_of_another_type_are_named_by_their_java_class() {
+    let boolean = "class java.lang.Boolean can not be converted to an Integer";
+    let text = "class java.lang.String can not be converted to an Integer";
+    let time = "class java.lang.Boolean can not be converted to milliseconds since epoch";
+    assert_types(&[
+        ("ListStreams", json!({"Limit": true}), boolean),
+        ("ListStreams", json!({"Limit": "1"}), text),
+        ("ListShards", json!({"StreamCreationTimestamp": true}), time),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn types_are_judged_before_constraints_in_the_order_of_the_model() {
+    let text = format!("{NUMBER} can not be converted to an String");
+    let boolean = "'HELLO' can not be converted to an Boolean";
+    let both = json!({"EnforceConsumerDeletion": "Hello", "StreamARN": 1});
+    assert_types(&[
+        ("ListStreams", json!({"NextToken": 1, "Limit": 0}), &text),
+        ("DeleteStream", both, boolean),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn lists_and_structures_in_the_wrong_place_are_named() {
+    let list = "Start of list found where not expected";
+    let map = "Start of structure or map found where not expected.";
+    assert_types(&[
+        ("ListStreams", json!({"Limit": [1]}), list),
+        ("ListStreams", json!({"Limit": {}}), map),
         ("ListShards", json!({"ShardFilter": "x"}), "Expected null"),
-        (
-            "ListShards",
-            json!({"StreamCreationTimestamp": true}),
-            "class java.lang.Boolean can not be converted to milliseconds since epoch",
-        ),
         ("CreateStream", json!({"Tags": "x"}), "Expected map or null"),
-        (
-            "CreateStream",
-            json!({"Tags": []}),
-            "Start of list found where not expected",
-        ),
+        ("CreateStream", json!({"Tags": []}), list),
         (
             "PutRecords",
             json!({"Records": "x"}),
             "Expected list or null",
         ),
-        (
-            "PutRecords",
-            json!({"Records": {}}),
-            "Start of structure or map found where not expected.",
-        ),
-        (
-            "PutRecords",
-            json!({"Records": [{"Data": "A"}]}),
-            "'A' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 \
-             bytes but found: 1",
-        ),
-        (
-            "PutRecord",
-            json!({"Data": "=+AA"}),
-            "'=+AA' can not be converted to a Blob: Invalid Base64 character: '='",
-        ),
-        (
-            "PutRecord",
-            json!({"Data": 1}),
-            "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to \
-             a Blob",
-        ),
-    ] {
-        let refused = client.refusal(operation, body).await;
-        assert_eq!(
-            refused,
-            ("SerializationException".to_owned(), message.to_owned()),
-            "{operation}"
-        );
-    }
+        ("PutRecords", json!({"Records": {}}), map),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn data_that_is_not_base64_is_shown_with_the_reason() {
+    let number = format!("{NUMBER} can not be converted to a Blob");
+    let length = "'A' can not be converted to a Blob: Base64 encoded length is expected a multiple \
+                  of 4 bytes but found: 1";
+    let stray = "'=+AA' can not be converted to a Blob: Invalid Base64 character: '='";
+    assert_types(&[
+        ("PutRecords", json!({"Records": [{"Data": "A"}]}), length),
+        ("PutRecord", json!({"Data": "=+AA"}), stray),
+        ("PutRecord", json!({"Data": 1}), &number),
+    ])
+    .await;
 }
 
 #[tokio::test]

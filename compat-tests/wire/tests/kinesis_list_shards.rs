@@ -94,6 +94,14 @@ async fn shards_behind_one_are_listed_whether_it_exists_or_not() {
     }
 }
 
+/// Asserts that each input is refused in these words.
+async fn assert_refused(client: &mut Kinesis, kind: &str, cases: &[(Value, &str)]) {
+    for (input, message) in cases {
+        let (found, words) = client.refusal("ListShards", input.clone()).await;
+        assert_eq!((&*found, &*words), (kind, *message));
+    }
+}
+
 #[tokio::test]
 async fn what_does_not_go_together_is_refused() {
     let server = TestServer::start().await;
@@ -102,62 +110,61 @@ async fn what_does_not_go_together_is_refused() {
         .call("ListShards", json!({"StreamName": "a", "MaxResults": 1}))
         .await;
     let token = &page["NextToken"];
+    let with_name = json!({"StreamName": "a", "NextToken": token});
+    let with_filter = json!({"NextToken": token, "ShardFilter": {"Type": "AT_LATEST"}});
     let filter = |kind: &str| json!({"StreamName": "a", "ShardFilter": {"Type": kind}});
 
-    for (input, kind, message) in [
+    let cases = [
         (
             json!({}),
-            "InvalidArgumentException",
             "Either NextToken or StreamName should be provided.",
         ),
         (
-            json!({"StreamName": "a", "NextToken": token}),
-            "InvalidArgumentException",
+            with_name,
             "NextToken and StreamName cannot be provided together.",
         ),
         (
-            json!({"NextToken": token, "ShardFilter": {"Type": "AT_LATEST"}}),
-            "InvalidArgumentException",
+            with_filter,
             "NextToken and ShardFilter cannot be provided together.",
         ),
-        (
-            json!({"NextToken": "AAAA"}),
-            "InvalidArgumentException",
-            "Invalid NextToken.",
-        ),
-        (
-            json!({"StreamName": "a", "StreamCreationTimestamp": 1}),
-            "ResourceNotFoundException",
-            "Stream a under account 000000000000 not found.",
-        ),
+        (json!({"NextToken": "AAAA"}), "Invalid NextToken."),
         (
             filter("AFTER_SHARD_ID"),
-            "InvalidArgumentException",
             "ShardId must be provided for ShardFilter type AFTER_SHARD_ID.",
         ),
         (
             filter("AT_TIMESTAMP"),
-            "InvalidArgumentException",
             "Timestamp must be provided for ShardFilter type AT_TIMESTAMP.",
         ),
+    ];
+    assert_refused(&mut client, "InvalidArgumentException", &cases).await;
+    let made_then = json!({"StreamName": "a", "StreamCreationTimestamp": 1});
+    let cases = [(made_then, "Stream a under account 000000000000 not found.")];
+    assert_refused(&mut client, "ResourceNotFoundException", &cases).await;
+}
+
+#[tokio::test]
+async fn violations_inside_the_filter_are_named_by_their_path() {
+    let server = TestServer::start().await;
+    let mut client = stream_of_three(&server).await;
+
+    let empty = "2 validation errors detected: Value '0' at 'maxResults' failed to satisfy \
+                 constraint: Member must have value greater than or equal to 1; Value null at \
+                 'shardFilter.type' failed to satisfy constraint: Member must not be null";
+    let unknown = "1 validation error detected: Value 'x' at 'shardFilter.type' failed to satisfy \
+                   constraint: Member must satisfy enum value set: [AFTER_SHARD_ID, \
+                   AT_TRIM_HORIZON, FROM_TRIM_HORIZON, AT_LATEST, AT_TIMESTAMP, FROM_TIMESTAMP]";
+    let cases = [
         (
             json!({"StreamName": "a", "MaxResults": 0, "ShardFilter": {}}),
-            "ValidationException",
-            "2 validation errors detected: Value '0' at 'maxResults' failed to satisfy constraint: \
-             Member must have value greater than or equal to 1; Value null at 'shardFilter.type' \
-             failed to satisfy constraint: Member must not be null",
+            empty,
         ),
         (
-            filter("x"),
-            "ValidationException",
-            "1 validation error detected: Value 'x' at 'shardFilter.type' failed to satisfy \
-             constraint: Member must satisfy enum value set: [AFTER_SHARD_ID, AT_TRIM_HORIZON, \
-             FROM_TRIM_HORIZON, AT_LATEST, AT_TIMESTAMP, FROM_TIMESTAMP]",
+            json!({"StreamName": "a", "ShardFilter": {"Type": "x"}}),
+            unknown,
         ),
-    ] {
-        let refused = client.refusal("ListShards", input).await;
-        assert_eq!(refused, (kind.to_owned(), message.to_owned()));
-    }
+    ];
+    assert_refused(&mut client, "ValidationException", &cases).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! CreateStream, DeleteStream, DescribeStream, DescribeStreamSummary, ListStreams: what they
-//! accept, refuse and do. Orders and texts of refusals as recorded from the service (spec A.8, B.2).
+//! accept, refuse and do. Orders and texts of refusals as recorded from the service (spec A.8,
+//! B.2).
 
 use braid_wire::{Kafka, Kinesis, TestServer};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -163,8 +164,8 @@ async fn create_stream_refuses_what_it_cannot_keep() {
             json!({"StreamName": "b", "ShardCount": 1_000_000}),
             "LimitExceededException",
             "This request would exceed the shard limit for the account 000000000000 in us-east-1. \
-             Current shard count for the account: 1. Limit: 20000. Number of additional shards that \
-             would have resulted from this request: 1000000. Refer to the AWS Service Limits page \
+             Current shard count for the account: 1. Limit: 20000. Number of additional shards \
+             that would have resulted from this request: 1000000. Refer to the AWS Service Limits page \
              (http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current \
              limits and how to request higher limits.",
         ),
@@ -176,8 +177,8 @@ async fn create_stream_refuses_what_it_cannot_keep() {
         (
             json!({"StreamName": "b", "ShardCount": 1, "Tags": {"a": "ü%", "b": "!"}}),
             "InvalidArgumentException",
-            "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white \
-             space, _ . / = + - % @.",
+            "Some tags contain invalid characters. Valid characters: Unicode letters, digits, \
+             white space, _ . / = + - % @.",
         ),
     ] {
         let refused = kind_and_message(&mut client, "CreateStream", input).await;
@@ -240,7 +241,9 @@ async fn a_stream_is_named_by_name_or_arn_and_both_must_agree() {
         assert_eq!(kind, "ValidationException");
         assert_eq!(
             message,
-            r"1 validation error detected: Value 'a' at 'streamARN' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:aws.*:kinesis:.*:\d{12}:stream/\S+"
+            "1 validation error detected: Value 'a' at 'streamARN' failed to satisfy constraint: \
+             Member must satisfy regular expression pattern: \
+             arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+"
         );
     }
 }
@@ -268,8 +271,8 @@ async fn describe_stream_refuses_in_the_order_of_the_service_and_pages_by_shard(
         refused[1],
         "5 validation errors detected: Value '0' at 'limit' failed to satisfy constraint: Member \
          must have value greater than or equal to 1; Value '' at 'exclusiveStartShardId' failed to \
-         satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; Value \
-         '' at 'exclusiveStartShardId' failed to satisfy constraint: Member must have length \
+         satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; \
+         Value '' at 'exclusiveStartShardId' failed to satisfy constraint: Member must have length \
          greater than or equal to 1; Value '' at 'streamName' failed to satisfy constraint: Member \
          must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; Value '' at 'streamName' failed \
          to satisfy constraint: Member must have length greater than or equal to 1"
