@@ -134,3 +134,6 @@ fn is_light(runs: &[Run]) -> bool {
     let mut batches = runs.iter().flat_map(batches);
     bytes <= INLINE_BYTES_MAX && batches.all(|(_, batch)| batch.codec() == Ok(Codec::None))
 }
+
+#[cfg(test)]
+mod tests;

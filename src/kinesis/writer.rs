@@ -165,3 +165,6 @@ fn record_too_large(bytes: usize, bytes_max: usize) -> ApiError {
          maximum of {bytes_max} bytes."
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,18 +87,23 @@ pub async fn handle(cx: &Cx, input: Input) -> Result<Output, ApiError> {
     let count_max = input.limit.unwrap_or(RECORDS_MAX);
     let page = Page::new(shard.clone(), next, end(&shard, status), count_max);
     let page = cx.reader.fill(&partition, page).await?;
-    let is_ended = shard.closed.is_some_and(|closed| page.next >= closed.end);
     let next = ShardIterator {
         position: page.next,
         created: now,
         ..iterator
     };
-    Ok(Output {
+    Ok(answer(&stream, &shard, page, next))
+}
+
+/// What a page comes to. At the shard's end its children take the place of the next iterator.
+fn answer(stream: &Stream, shard: &Shard, page: Page, next: ShardIterator) -> Output {
+    let is_ended = shard.closed.is_some_and(|closed| page.next >= closed.end);
+    Output {
         next_shard_iterator: (!is_ended).then(|| next.to_string()),
-        millis_behind_latest: behind(&page, now),
-        child_shards: is_ended.then(|| children(&stream, &shard)),
+        millis_behind_latest: behind(&page, next.created),
+        child_shards: is_ended.then(|| children(stream, shard)),
         records: page.records.into_iter().map(output).collect(),
-    })
+    }
 }
 
 /// The iterator's stream, if it is still the one that it was handed out for.
@@ -160,3 +165,6 @@ fn expired(created: Timestamp, now: Timestamp) -> ApiError {
         date::java(now)
     ))
 }
+
+#[cfg(test)]
+mod tests;
