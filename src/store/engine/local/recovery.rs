@@ -42,16 +42,11 @@ enum Next {
     Bad(&'static str),
 }
 
-/// The segments of the log from `first` on, by sequence.
-pub fn list_segments(
-    disk: &dyn Disk,
-    names: &[String],
-    first: u64,
-) -> Result<Vec<Arc<Segment>>, OpenError> {
+/// All segments of the log, by sequence.
+pub fn list_segments(disk: &dyn Disk, names: &[String]) -> Result<Vec<Arc<Segment>>, OpenError> {
     let mut segments = Vec::new();
     for name in names {
-        let sequence = number_in(name, "log").filter(|sequence| *sequence >= first);
-        let Some(sequence) = sequence else {
+        let Some(sequence) = number_in(name, "log") else {
             continue;
         };
         let read = || -> io::Result<_> {
