@@ -12,5 +12,6 @@ mod on_disk;
 mod ops;
 mod play;
 mod resolve;
+mod rot;
 mod subject;
 mod tests;
