@@ -118,7 +118,8 @@ settings! {
 
         /// How long committed offsets outlive the last member of their group; those of a group
         /// without members, the last commit.
-        "offsets-retention-ms" offsets_retention_ms: u64 = 604_800_000, in 1_000..=3_153_600_000_000;
+        "offsets-retention-ms" offsets_retention_ms: u64 = 604_800_000,
+            in 1_000..=3_153_600_000_000;
     }
 
     /// The process.

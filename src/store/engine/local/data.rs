@@ -1,7 +1,7 @@
 //! A folded segment: batches grouped by partition, each run with an index of its batches.
 
-use super::disk::DiskFile;
-use super::segment::{u32_at, u64_at};
+use super::disk::{Disk, DiskFile, Open};
+use super::segment::{BLOCK_BYTES, FORMAT, NoHeader, data_name, u32_at, u64_at};
 use crate::store::engine::BatchInfo;
 use crate::store::{Offset, PartitionId, Timestamp};
 use minicbor::{Decode, Encode};
@@ -67,6 +67,11 @@ impl DataSegment {
         }
     }
 
+    /// After a restart only some of its runs are still of use.
+    pub fn set_live(&self, bytes: u64) {
+        self.live.store(bytes, Ordering::Release);
+    }
+
     pub fn live_bytes(&self) -> u64 {
         self.live.load(Ordering::Acquire)
     }
@@ -113,7 +118,7 @@ impl BatchIndexes {
         let mut bytes = vec![0; run.summary.batches as usize * BATCH_BYTES];
         run.segment.file.read_at(run.summary.index_at, &mut bytes)?;
         if crc32c::crc32c(&bytes) != run.summary.index_crc {
-            let name = super::segment::data_name(run.segment.number);
+            let name = data_name(run.segment.number);
             let at = run.summary.index_at;
             return Err(io::Error::other(format!(
                 "{name} is damaged at byte {at}: an index"
@@ -165,5 +170,199 @@ fn decode_batch(bytes: &[u8]) -> BatchInfo {
         arrival: Timestamp(u64_at(bytes, 16).cast_signed()),
         max_timestamp: Timestamp(u64_at(bytes, 24).cast_signed()),
         named: PartitionId(u64_at(bytes, 32)),
+    }
+}
+
+const MAGIC: &[u8; 8] = b"braiddat";
+/// A run is cut here, so that its index is small and its space comes back in pieces.
+const RUN_BATCHES_MAX: u32 = 4096;
+const RUN_BYTES_MAX: u64 = 4 << 20;
+/// Bytes gathered for one write.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// Writes a folded segment: runs first, then their indexes, then the list of runs.
+pub struct DataWriter {
+    disk: Arc<dyn Disk>,
+    number: u64,
+    /// Made with the first batch.
+    file: Option<Arc<dyn DiskFile>>,
+    /// Bytes written to the file before `buffer`.
+    written: u64,
+    buffer: Vec<u8>,
+    runs: Vec<RunSummary>,
+    /// Indexes of all runs so far.
+    indexes: Vec<u8>,
+    run: Option<RunSummary>,
+    partition: PartitionId,
+    index_start: usize,
+}
+
+impl DataWriter {
+    pub fn new(disk: Arc<dyn Disk>, number: u64) -> DataWriter {
+        DataWriter {
+            disk,
+            number,
+            file: None,
+            written: 0,
+            buffer: header(number),
+            runs: Vec::new(),
+            indexes: Vec::new(),
+            run: None,
+            partition: PartitionId(0),
+            index_start: 0,
+        }
+    }
+
+    /// What follows is of this partition.
+    pub fn begin(&mut self, partition: PartitionId) {
+        self.end_run();
+        self.partition = partition;
+    }
+
+    /// Adds whole batches, in order.
+    pub fn write(&mut self, bytes: &[u8], batches: &[BatchInfo]) -> io::Result<()> {
+        let mut rest = bytes;
+        for info in batches {
+            let is_full = |run: &RunSummary| {
+                run.batches == RUN_BATCHES_MAX || run.bytes + u64::from(info.bytes) > RUN_BYTES_MAX
+            };
+            if self.run.as_ref().is_some_and(is_full) {
+                self.end_run();
+            }
+            let at = self.written + self.buffer.len() as u64;
+            let run = self
+                .run
+                .get_or_insert_with(|| RunSummary::before(self.partition, at, info));
+            run.add(info);
+            encode_batch(info, &mut self.indexes);
+            let (batch, after) = rest.split_at(info.bytes as usize);
+            rest = after;
+            self.buffer.extend_from_slice(batch);
+            if self.buffer.len() >= WRITE_BYTES {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn end_run(&mut self) {
+        let Some(mut run) = self.run.take() else {
+            return;
+        };
+        // Relative until it is known where the indexes begin.
+        run.index_at = self.index_start as u64;
+        run.index_crc = crc32c::crc32c(&self.indexes[self.index_start..]);
+        self.index_start = self.indexes.len();
+        self.runs.push(run);
+    }
+
+    /// Writes indexes and list, and syncs. `None` if there was no batch, and then no file.
+    pub fn finish(&mut self) -> io::Result<Option<(DataSegment, Vec<RunSummary>)>> {
+        self.end_run();
+        if self.runs.is_empty() {
+            return Ok(None);
+        }
+        let indexes_at = self.written + self.buffer.len() as u64;
+        for run in &mut self.runs {
+            run.index_at += indexes_at;
+        }
+        let indexes = std::mem::take(&mut self.indexes);
+        self.buffer.extend_from_slice(&indexes);
+        let list_at = self.written + self.buffer.len() as u64;
+        let list = minicbor::to_vec(&self.runs).map_err(io::Error::other)?;
+        self.buffer.extend_from_slice(&list);
+        self.buffer.extend_from_slice(&list_at.to_le_bytes());
+        self.buffer
+            .extend_from_slice(&crc32c::crc32c(&list).to_le_bytes());
+        self.buffer.extend_from_slice(&FORMAT.to_le_bytes());
+        self.flush()?;
+        let file = self.file.take().expect("flush() made it");
+        if let Err(error) = file.sync() {
+            self.file = Some(file);
+            return Err(error);
+        }
+        let bytes = self.runs.iter().map(|run| run.bytes).sum();
+        let runs = std::mem::take(&mut self.runs);
+        Ok(Some((DataSegment::new(self.number, file, bytes), runs)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => self
+                .file
+                .insert(self.disk.open(&data_name(self.number), Open::New)?),
+        };
+        file.write_at(self.written, &self.buffer)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// A file that was not finished is of no use; if it cannot be removed, the next start does.
+impl Drop for DataWriter {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = self.disk.remove(&data_name(self.number));
+        }
+    }
+}
+
+impl RunSummary {
+    fn before(partition: PartitionId, at: u64, first: &BatchInfo) -> RunSummary {
+        RunSummary {
+            partition,
+            first: first.base,
+            next: first.base,
+            at,
+            bytes: 0,
+            first_arrival: first.arrival,
+            last_arrival: first.arrival,
+            max_timestamp: first.max_timestamp,
+            batches: 0,
+            index_at: 0,
+            index_crc: 0,
+        }
+    }
+
+    fn add(&mut self, info: &BatchInfo) {
+        self.next = info.next;
+        self.bytes += u64::from(info.bytes);
+        self.last_arrival = info.arrival;
+        self.max_timestamp = self.max_timestamp.max(info.max_timestamp);
+        self.batches += 1;
+    }
+
+    /// Whether it lies within a file of this length.
+    pub fn fits(&self, file_bytes: u64) -> bool {
+        let ends_by =
+            |at: u64, bytes: u64| at.checked_add(bytes).is_some_and(|end| end <= file_bytes);
+        ends_by(self.at, self.bytes)
+            && ends_by(self.index_at, u64::from(self.batches) * BATCH_BYTES as u64)
+    }
+}
+
+fn header(number: u64) -> Vec<u8> {
+    let mut block = Vec::with_capacity(BLOCK_BYTES as usize);
+    block.extend_from_slice(MAGIC);
+    block.extend_from_slice(&FORMAT.to_le_bytes());
+    block.extend_from_slice(&[0; 4]);
+    block.extend_from_slice(&number.to_le_bytes());
+    let crc = crc32c::crc32c(&block);
+    block.extend_from_slice(&crc.to_le_bytes());
+    block.resize(BLOCK_BYTES as usize, 0);
+    block
+}
+
+/// Whether a file begins as the folded segment of this number.
+pub fn check_header(number: u64, block: &[u8]) -> Result<(), NoHeader> {
+    if block.len() < 28 || &block[..8] != MAGIC {
+        return Err(NoHeader::Damaged);
+    }
+    match u32_at(block, 8) {
+        newer if newer > FORMAT => Err(NoHeader::Newer(newer)),
+        _ if block[..28] != header(number)[..28] => Err(NoHeader::Damaged),
+        _ => Ok(()),
     }
 }

@@ -62,6 +62,21 @@ impl Local {
     pub fn record_idle(&self) -> bool {
         self.shared.record_idle()
     }
+
+    /// Folds one segment of the log, or rewrites a folded one; false if none is due.
+    pub fn fold_one(&self) -> bool {
+        self.shared.fold_one()
+    }
+
+    /// Writes a checkpoint and gives back the space that it makes free; false if it could not.
+    pub fn checkpoint(&self) -> bool {
+        self.shared.checkpoint()
+    }
+
+    /// Makes the next log segment before it is needed; false if none is due.
+    pub fn prepare(&self) -> bool {
+        self.shared.prepare()
+    }
 }
 
 /// Ends the threads without another write, as the end of the process would.

@@ -137,6 +137,13 @@ impl Index {
         self.partitions.insert(partition, index);
     }
 
+    /// Lets go of what the partitions' beginnings say is gone.
+    pub fn trim_all(&mut self) {
+        for index in self.partitions.values_mut() {
+            index.trim(index.log_start);
+        }
+    }
+
     /// Every live run of the log that lies in `segment`.
     pub fn runs_in(&self, segment: &Arc<Segment>) -> Vec<(PartitionId, Vec<TailRun>)> {
         let in_it = |run: &&TailRun| Arc::ptr_eq(&run.segment, segment);

@@ -34,6 +34,11 @@ impl Writer {
             .saturating_sub(self.segment.file_at(self.at))
     }
 
+    /// Whether the next segment should be ready by now.
+    pub fn is_half_full(&self) -> bool {
+        self.left() < self.segment.bytes / 2
+    }
+
     /// Goes on in another file. When this returns the log continues there for good.
     fn enter(&mut self, disk: &dyn Disk, spare: Spare) -> io::Result<Sealed> {
         let header = SegmentHeader {
@@ -200,31 +205,34 @@ impl Shared {
     /// Leaves a written group to the sync; if acknowledgements need not wait for that, its news
     /// is told at once.
     fn hand_over(&self, writer: &Writer, segment: Option<Arc<Segment>>, news: Option<News>) {
-        let (now, later) = match self.settings.durability {
-            Durability::Disk => (None, news),
-            Durability::Os => (news, None),
-        };
+        let mut news = news;
+        if self.settings.durability == Durability::Os
+            && let Some(news) = news.take()
+        {
+            self.publish(news);
+        }
         let mut core = self.core.lock();
         if core.queue.is_empty() {
             core.room.settle(writer.left());
         }
         if let Some(error) = core.failed.clone() {
             drop(core);
-            let waiting = now.into_iter().chain(later).flat_map(|news| news.waiting);
+            let waiting = news.into_iter().flat_map(|news| news.waiting);
             waiting.for_each(|waiting| waiting.fail(error.clone()));
             return;
         }
-        if segment.is_some() || later.is_some() {
+        if segment.is_some() || news.is_some() {
             core.written.push(Written {
                 segment,
                 end: writer.at,
-                news: later,
+                news,
             });
         }
+        let is_short = writer.is_half_full() && core.room.is_short();
         drop(core);
         self.to_sync.notify_one();
-        if let Some(news) = now {
-            self.publish(news);
+        if is_short {
+            self.to_tidy.notify_one();
         }
     }
 
@@ -246,12 +254,13 @@ impl Shared {
             waiting.for_each(|waiting| waiting.fail(error.clone()));
             return true;
         }
-        self.core.lock().synced = end;
         for written in written {
             if let Some(news) = written.news {
                 self.publish(news);
             }
         }
+        // Only now: what is folded must have been published before.
+        self.core.lock().synced = end;
         self.to_write.notify_one();
         true
     }

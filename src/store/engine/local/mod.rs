@@ -3,9 +3,11 @@
 //! `docs/formats.md` has the bytes of every file; design §6 the reasons.
 
 mod cache;
+mod checkpoint;
 mod data;
 mod disk;
 mod engine;
+mod fold;
 mod frame;
 mod index;
 mod log;

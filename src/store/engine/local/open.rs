@@ -1,23 +1,22 @@
 //! From a directory to a running engine: what is there, what it means, where writing goes on.
 
+use super::checkpoint::{self, Checkpoint, DataFile, Files};
+use super::data::{DataRun, DataSegment, check_header};
 use super::disk::{Disk, Open};
 use super::index::Index;
-use super::log::{Writer, first_segment_bytes, start_segment};
+use super::log::{Writer, first_segment_bytes, new_salt, start_segment};
 use super::recovery::{Followed, list_segments};
 use super::room::{Room, Spare, make_spare};
-use super::segment::{BLOCK_BYTES, LogAt, Segment, SegmentHeader, number_in, spare_name};
-use super::settings::{LocalSettings, OpenError, Pace};
-use super::shared::{Core, Progress, Shared};
+use super::segment::{BLOCK_BYTES, Segment, SegmentHeader};
+use super::segment::{data_name, log_name, number_in, spare_name};
+use super::settings::{LocalSettings, OpenError};
+use super::shared::Core;
 use super::upkeep::Upkeep;
-use crate::clock::Clock;
-use crate::store::Position;
+use crate::store::PartitionId;
 use crate::store::engine::sequencer::Sequencer;
-use crate::store::engine::watchers::Watchers;
-use parking_lot::{Condvar, Mutex};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// What a directory amounts to, and where writing goes on.
 pub struct Opened {
@@ -29,22 +28,25 @@ pub struct Opened {
 
 /// Recovers the directory and starts a fresh segment in it.
 pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, OpenError> {
-    let names = disk
-        .list()
-        .map_err(OpenError::disk("listing the data directory"))?;
-    let segments = list_segments(disk.as_ref(), &names)?;
-    let next_sequence = segments.last().map_or(1, |last| last.header.sequence + 1);
-    let mut followed = Followed {
-        sequencer: Sequencer::default(),
-        index: Index::new(settings.tail_cache_bytes),
-        at: LogAt(0),
-        crc: 0,
-        sealed: Vec::new(),
-        covered: Position(0),
+    let listed = disk.list();
+    let names = listed.map_err(OpenError::disk("listing the data directory"))?;
+    let mut checkpoint = newest_checkpoint(disk.as_ref(), &names)?;
+    let mut data = HashMap::new();
+    for file in &checkpoint.files.data {
+        data.insert(file.number, open_data(disk.as_ref(), file)?);
+    }
+    let segments = list_segments(disk.as_ref(), &names, checkpoint.files.sequence)?;
+    let newest_sequence = names.iter().filter_map(|name| number_in(name, "log")).max();
+    let next_sequence = newest_sequence.unwrap_or(0) + 1;
+    let (useful, behind, followed) = follow(&mut checkpoint, &data, segments, settings)?;
+    let keep = Keep {
+        checkpoint: checkpoint.number,
+        data: &data,
+        segments: &useful,
     };
-    let behind = followed.follow(&segments)?;
-    settle_disk(disk.as_ref(), &followed, &behind)
-        .map_err(OpenError::disk("cutting the log's torn end"))?;
+    keep.settle(disk.as_ref(), &names, &followed)
+        .map_err(OpenError::disk("cleaning up the data directory"))?;
+    drop((useful, behind));
     let (mut spares, next_number) = list_spares(disk.as_ref(), &names)
         .map_err(OpenError::disk("looking for spare segments"))?;
     let segment = fresh_segment(
@@ -70,23 +72,158 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
         next_number,
     );
     room.settle(writer.left());
+    let newest_data = names
+        .iter()
+        .filter_map(|name| number_in(name, "data"))
+        .max();
+    let upkeep = Upkeep {
+        data: data.into_values().collect(),
+        next_data: newest_data.unwrap_or(0),
+        checkpoint: checkpoint.number,
+        ..Upkeep::default()
+    };
     Ok(Opened {
         writer,
         core: Core::new(followed.sequencer, room, followed.at, followed.sealed),
         index: followed.index,
-        upkeep: Upkeep::default(),
+        upkeep,
     })
 }
 
-/// What was read may never have been synced, and what lies behind it must not come back.
-fn settle_disk(disk: &dyn Disk, followed: &Followed, behind: &[Arc<Segment>]) -> io::Result<()> {
-    for sealed in &followed.sealed {
-        sealed.segment.file.sync()?;
+/// The newest checkpoint; a new directory has an empty one.
+fn newest_checkpoint(disk: &dyn Disk, names: &[String]) -> Result<Checkpoint, OpenError> {
+    let numbers = names
+        .iter()
+        .filter_map(|name| number_in(name, "checkpoint"));
+    match numbers.max() {
+        Some(number) => checkpoint::read(disk, number),
+        None => Ok(Checkpoint {
+            number: 0,
+            sequencer: Sequencer::default(),
+            files: Files::default(),
+        }),
     }
-    for segment in behind {
-        disk.remove(&segment.name())?;
+}
+
+/// Opens a folded segment that a checkpoint lists.
+fn open_data(disk: &dyn Disk, listed: &DataFile) -> Result<Arc<DataSegment>, OpenError> {
+    let name = data_name(listed.number);
+    let read = || -> io::Result<_> {
+        let file = disk.open(&name, Open::Existing)?;
+        let bytes = file.len()?;
+        let mut block = vec![0; usize::try_from(bytes.min(BLOCK_BYTES)).unwrap_or(0)];
+        file.read_at(0, &mut block)?;
+        Ok((file, bytes, block))
+    };
+    let (file, bytes, block) = read().map_err(OpenError::disk(format!("reading {name}")))?;
+    check_header(listed.number, &block).map_err(|error| OpenError::header(&name, error))?;
+    if !listed.runs.iter().all(|run| run.fits(bytes)) {
+        return Err(OpenError::damaged(&name, bytes, "the file is cut short"));
     }
-    disk.sync_directory()
+    let live = listed.runs.iter().map(|run| run.bytes).sum();
+    let data = DataSegment::new(listed.number, file, listed.bytes.max(live));
+    data.set_live(live);
+    Ok(Arc::new(data))
+}
+
+type Segments = Vec<Arc<Segment>>;
+type ByNumber = HashMap<u64, Arc<DataSegment>>;
+
+/// Follows the log from where the checkpoint says. Answers with the segments that are still
+/// needed and those that are not.
+fn follow(
+    checkpoint: &mut Checkpoint,
+    data: &ByNumber,
+    segments: Segments,
+    settings: &LocalSettings,
+) -> Result<(Segments, Segments, Followed), OpenError> {
+    let files = &checkpoint.files;
+    let mut index = Index::new(settings.tail_cache_bytes);
+    let mut runs: HashMap<PartitionId, VecDeque<Arc<DataRun>>> = HashMap::new();
+    for file in &files.data {
+        for run in &file.runs {
+            let run = DataRun::new(data[&file.number].clone(), run.clone());
+            runs.entry(run.summary.partition)
+                .or_default()
+                .push_back(run);
+        }
+    }
+    let sequencer = std::mem::take(&mut checkpoint.sequencer);
+    for (partition, tail) in sequencer.tails() {
+        let mut runs = runs.remove(&partition).unwrap_or_default();
+        runs.make_contiguous().sort_by_key(|run| run.summary.first);
+        index.restore(partition, tail, runs);
+    }
+    let covered = sequencer.last();
+    let mut followed = Followed {
+        sequencer,
+        index,
+        at: files.start(),
+        crc: files.predecessor_crc,
+        sealed: Vec::new(),
+        covered,
+    };
+    let mut useful = segments;
+    let is_there = |segment: &Arc<Segment>| segment.header.sequence == files.sequence;
+    if checkpoint.number > 0 && !useful.first().is_some_and(is_there) {
+        return Err(OpenError::damaged(
+            &log_name(files.sequence),
+            0,
+            "the segment is missing",
+        ));
+    }
+    let behind = followed.follow(&useful)?;
+    useful.truncate(useful.len() - behind.len());
+    if followed.at.0 < files.durable {
+        let what = format!(
+            "the log ends at {} and was durable up to {}",
+            followed.at, files.durable
+        );
+        let last = useful.last().expect("the first one is there");
+        return Err(OpenError::damaged(
+            &last.name(),
+            last.file_at(followed.at),
+            &what,
+        ));
+    }
+    followed.index.trim_all();
+    Ok((useful, behind, followed))
+}
+
+/// The files that a recovered directory consists of.
+struct Keep<'a> {
+    checkpoint: u64,
+    data: &'a ByNumber,
+    segments: &'a [Arc<Segment>],
+}
+
+impl Keep<'_> {
+    /// What was read may never have been synced, and what is of no use must not come back.
+    fn settle(&self, disk: &dyn Disk, names: &[String], followed: &Followed) -> io::Result<()> {
+        for sealed in &followed.sealed {
+            sealed.segment.file.sync()?;
+        }
+        for name in names {
+            if !self.is_useful(name) {
+                disk.remove(name)?;
+            }
+        }
+        disk.sync_directory()
+    }
+
+    fn is_useful(&self, name: &str) -> bool {
+        if let Some(number) = number_in(name, "log") {
+            return self.segments.iter().any(|s| s.header.sequence == number);
+        }
+        if let Some(number) = number_in(name, "data") {
+            return self.data.contains_key(&number);
+        }
+        match number_in(name, "checkpoint") {
+            Some(number) => number == self.checkpoint,
+            // Other people's files are left alone.
+            None => !name.ends_with(".tmp") || !name.starts_with("checkpoint-"),
+        }
+    }
 }
 
 /// Spares of an earlier life. Their space is asked for again: it may not have been certain yet.
@@ -130,7 +267,7 @@ fn fresh_segment(
     };
     let header = SegmentHeader {
         sequence,
-        salt: super::log::new_salt(),
+        salt: new_salt(),
         start: followed.at,
         predecessor_crc: followed.crc,
     };

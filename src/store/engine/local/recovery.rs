@@ -42,11 +42,16 @@ enum Next {
     Bad(&'static str),
 }
 
-/// All segments of the log, by sequence.
-pub fn list_segments(disk: &dyn Disk, names: &[String]) -> Result<Vec<Arc<Segment>>, OpenError> {
+/// The segments of the log from `first` on, by sequence.
+pub fn list_segments(
+    disk: &dyn Disk,
+    names: &[String],
+    first: u64,
+) -> Result<Vec<Arc<Segment>>, OpenError> {
     let mut segments = Vec::new();
     for name in names {
-        let Some(sequence) = number_in(name, "log") else {
+        let sequence = number_in(name, "log").filter(|sequence| *sequence >= first);
+        let Some(sequence) = sequence else {
             continue;
         };
         let read = || -> io::Result<_> {

@@ -167,9 +167,10 @@ impl Room {
         ahead.filter(|spare| whole(spare)).count() == 0
     }
 
-    /// Whether a file of this length may come back as a spare.
-    pub fn wants(&self, bytes: u64) -> bool {
-        bytes == self.segment_bytes && self.spares.len() < self.entered + SPARES_MAX
+    /// Whether a file of this length may come back as a spare, besides `coming` others.
+    pub fn wants(&self, bytes: u64, coming: usize) -> bool {
+        let ahead = self.spares.len() - self.entered + coming;
+        bytes == self.segment_bytes && ahead < SPARES_MAX
     }
 
     pub fn add(&mut self, spare: Spare) {

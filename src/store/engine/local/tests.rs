@@ -299,6 +299,136 @@ async fn threads_acknowledge_and_stop() {
     assert_eq!(open(&dir).status(P).unwrap().high_watermark, Offset(100));
 }
 
+/// Folds all that can be folded, and writes a checkpoint.
+fn tidy(local: &Local) {
+    while local.fold_one() {}
+    assert!(local.checkpoint());
+}
+
+fn names(dir: &TempDir, prefix: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(dir.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
+    names.sort();
+    names
+}
+
+fn trim(partition: PartitionId, to: u64) -> Vec<Intent> {
+    let to = Offset(to);
+    vec![Intent::Trim { partition, to }]
+}
+
+#[test]
+fn folded_batches_read_the_same_and_survive_restarts() {
+    let dir = TempDir::new().unwrap();
+    let mut local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    commit(&local, open_partition(Q)).unwrap();
+    for at in 0..20_u8 {
+        commit(&local, append(P, 1, &vec![at; 10_000])).unwrap();
+        commit(&local, append(Q, 2, &[at])).unwrap();
+    }
+    let (p, q) = (fills(&local, P, 0), fills(&local, Q, 0));
+    for _ in 0..3 {
+        tidy(&local);
+        assert!(!names(&dir, "data").is_empty());
+        assert_eq!(
+            (fills(&local, P, 0), fills(&local, Q, 0)),
+            (p.clone(), q.clone())
+        );
+        assert_eq!(fills(&local, Q, 13), q[6..]);
+        let status = local.status(P).unwrap();
+        drop(local);
+        local = open(&dir);
+        assert_eq!(local.status(P).unwrap(), status);
+        assert_eq!(
+            (fills(&local, P, 0), fills(&local, Q, 0)),
+            (p.clone(), q.clone())
+        );
+    }
+    for offset in 0..20 {
+        let found = local
+            .seek(P, Seek::Offset(Offset(offset)))
+            .now_or_never()
+            .unwrap();
+        assert_eq!(found.unwrap().unwrap().base, Offset(offset));
+    }
+}
+
+#[test]
+fn full_segments_are_used_again() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    let mut expected = Vec::new();
+    for at in 0..60_u8 {
+        commit(&local, append(P, 1, &vec![at; 10_000])).unwrap();
+        expected.push(vec![at; 10_000]);
+        if at % 10 == 9 {
+            tidy(&local);
+        }
+    }
+    assert!(names(&dir, "log").len() + names(&dir, "spare").len() <= 6);
+    assert_eq!(names(&dir, "checkpoint").len(), 1);
+    drop(local);
+    assert_eq!(fills(&open(&dir), P, 0), expected);
+}
+
+#[test]
+fn space_comes_back_when_records_are_trimmed_or_their_partition_ends() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    commit(&local, open_partition(Q)).unwrap();
+    for at in 0..20_u8 {
+        commit(&local, append(P, 1, &vec![at; 10_000])).unwrap();
+        commit(&local, append(Q, 1, &vec![at; 1000])).unwrap();
+    }
+    tidy(&local);
+    let bytes = || -> u64 {
+        let names = names(&dir, "data").into_iter();
+        names
+            .map(|name| dir.path().join(name).metadata().unwrap().len())
+            .sum()
+    };
+    let before = bytes();
+    commit(&local, vec![Intent::Drop { partition: P }]).unwrap();
+    tidy(&local);
+    tidy(&local);
+    assert!(bytes() * 2 < before, "{} of {before}", bytes());
+    assert_eq!(fills(&local, Q, 0).len(), 20);
+    drop(local);
+    let local = open(&dir);
+    assert_eq!(fills(&local, Q, 0).len(), 20);
+    let all = local.status(Q).unwrap().high_watermark;
+    commit(&local, trim(Q, all.0)).unwrap();
+    tidy(&local);
+    assert_eq!(names(&dir, "data"), [""; 0]);
+    assert!(local.status(P).is_none());
+}
+
+#[test]
+fn commits_after_a_checkpoint_are_replayed_on_top_of_it() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    commit(&local, append(P, 1, b"before")).unwrap();
+    commit(&local, put(1)).unwrap();
+    assert!(local.checkpoint());
+    commit(&local, append(P, 1, b"after")).unwrap();
+    commit(&local, put(2)).unwrap();
+    commit(&local, trim(P, 1)).unwrap();
+    drop(local);
+    for _ in 0..2 {
+        let local = open(&dir);
+        assert_eq!(fills(&local, P, 1), ["after"]);
+        let stored = local.get(&Key::Counter(Counter::Stamp)).value.unwrap();
+        assert_eq!(stored.value, Value::Counter(2));
+        assert_eq!(local.status(P).unwrap().log_start, Offset(1));
+        assert!(local.checkpoint());
+    }
+}
+
 fn overwrite(dir: &TempDir, segment: u64, at: u64, bytes: &[u8]) {
     let mut options = std::fs::OpenOptions::new();
     let file = options

@@ -7,6 +7,12 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+/// Full segments that wait to be folded before folding no longer gives way to producers.
+const BACKLOG_SEGMENTS_MAX: usize = 4;
+/// How often it is looked whether there is anything to tidy up, and how long folding gives way.
+const TIDY: Duration = Duration::from_millis(1000);
+const GIVE_WAY: Duration = Duration::from_millis(20);
+
 /// Silence after which the log records that all of it is durable.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -19,7 +25,7 @@ pub fn start(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
     Ok(vec![
         start("log-write", write)?,
         start("log-sync", sync)?,
-        start("log-tidy", Shared::tidy)?,
+        start("log-tidy", tidy)?,
     ])
 }
 
@@ -59,4 +65,42 @@ fn sync(shared: &Shared) {
         drop(core);
         shared.sync_written();
     }
+}
+
+fn tidy(shared: &Shared) {
+    loop {
+        let mut core = shared.core.lock();
+        if core.is_over() {
+            return;
+        }
+        if core.is_stopping {
+            drop(core);
+            shared.finish();
+            shared.core.lock().is_abandoned = true;
+            shared.wake_threads();
+            return;
+        }
+        drop(core);
+        shared.prepare();
+        let may_fold = give_way(shared);
+        let has_folded = may_fold && shared.fold_one();
+        if !has_folded && shared.upkeep.lock().is_due() {
+            shared.checkpoint();
+        }
+        shared.release();
+        core = shared.core.lock();
+        if !has_folded && may_fold && !core.is_over() && !core.is_stopping {
+            shared.to_tidy.wait_for(&mut core, TIDY);
+        }
+    }
+}
+
+/// Lets producers go first while the backlog is small. False if they are still at it.
+fn give_way(shared: &Shared) -> bool {
+    let mut core = shared.core.lock();
+    if core.pending == 0 || core.sealed.len() >= BACKLOG_SEGMENTS_MAX || core.sealed.is_empty() {
+        return true;
+    }
+    shared.to_tidy.wait_for(&mut core, GIVE_WAY);
+    core.pending == 0
 }

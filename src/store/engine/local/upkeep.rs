@@ -1,8 +1,17 @@
-//! What goes on behind the producers' backs: folding, checkpoints, and giving space back.
+//! What goes on behind the producers' backs: checkpoints, spare segments, space given back.
 
+use super::checkpoint::{self, DataFile, Files};
 use super::data::DataSegment;
+use super::disk::Disk;
+use super::room::{Spare, make_spare};
+use super::segment::{checkpoint_name, data_name};
 use super::shared::{Sealed, Shared};
+use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
+
+/// Zeros written at once into a new segment.
+const ZEROS: usize = 1 << 20;
 
 /// Files that are not the writer's any more.
 #[derive(Default)]
@@ -11,13 +20,168 @@ pub struct Upkeep {
     pub data: Vec<Arc<DataSegment>>,
     /// Log segments that are folded, until a checkpoint says so.
     pub folded: Vec<Sealed>,
-    /// Files that no checkpoint should mention any more, until one does not.
-    pub ended: Vec<Arc<DataSegment>>,
+    /// Log segments that nobody needs once nobody reads them any more.
+    pub covered: Vec<Sealed>,
+    /// Number of the newest folded segment ever begun.
     pub next_data: u64,
-    pub next_checkpoint: u64,
+    /// Number of the newest checkpoint.
+    pub checkpoint: u64,
+}
+
+impl Upkeep {
+    /// A folded segment that is less than half alive.
+    pub fn sparse(&self) -> Option<Arc<DataSegment>> {
+        let is_sparse = |data: &&Arc<DataSegment>| {
+            let live = data.live_bytes();
+            live > 0 && live < data.bytes / 2
+        };
+        self.data.iter().find(is_sparse).cloned()
+    }
+
+    /// Whether a checkpoint would give space back.
+    pub fn is_due(&self) -> bool {
+        let is_dead = |data: &Arc<DataSegment>| data.live_bytes() == 0;
+        !self.folded.is_empty() || self.data.iter().any(is_dead)
+    }
 }
 
 impl Shared {
+    /// Writes a checkpoint and gives back the space that it makes free. False if the disk is
+    /// full, or nothing can be written any more.
+    pub fn checkpoint(&self) -> bool {
+        let mut upkeep = self.upkeep.lock();
+        let (mut files, state) = self.snapshot();
+        // What the snapshot holds must not be ahead of the log.
+        self.flush();
+        if self.has_failed() {
+            return false;
+        }
+        files.durable = self.core.lock().synced.0;
+        files.data = self.data_files(&upkeep);
+        let written = self.write_checkpoint(&mut upkeep, &state, &files);
+        if let Err(error) = &written {
+            self.fail_unless_full("writing a checkpoint", error);
+        }
+        written.is_ok()
+    }
+
+    fn snapshot(&self) -> (Files, Vec<u8>) {
+        let now = self.clock.now();
+        let writer = self.writer.lock();
+        let mut core = self.core.lock();
+        core.sequencer.expire_producers(now);
+        let oldest = core.sealed.front().map(|sealed| &sealed.segment);
+        let mut files = Files::default();
+        files.follow(&oldest.unwrap_or(&writer.segment).header);
+        (files, checkpoint::encode_state(&core.sequencer))
+    }
+
+    fn data_files(&self, upkeep: &Upkeep) -> Vec<DataFile> {
+        let mut runs: HashMap<u64, Vec<_>> = HashMap::new();
+        let index = self.index.lock();
+        for run in index.partitions.values().flat_map(|index| &index.folded) {
+            let of_segment = runs.entry(run.segment.number).or_default();
+            of_segment.push(run.summary.clone());
+        }
+        drop(index);
+        let file = |data: &Arc<DataSegment>| DataFile {
+            number: data.number,
+            bytes: data.bytes,
+            runs: runs.remove(&data.number).unwrap_or_default(),
+        };
+        let files = upkeep.data.iter().map(file);
+        files.filter(|file| !file.runs.is_empty()).collect()
+    }
+
+    fn write_checkpoint(&self, upkeep: &mut Upkeep, state: &[u8], files: &Files) -> io::Result<()> {
+        let disk = self.disk.as_ref();
+        checkpoint::write(disk, upkeep.checkpoint + 1, state, files)?;
+        let before = upkeep.checkpoint;
+        upkeep.checkpoint += 1;
+        let folded = std::mem::take(&mut upkeep.folded);
+        upkeep.covered.extend(folded);
+        if before > 0 {
+            disk.remove(&checkpoint_name(before))?;
+        }
+        self.remove_dead(upkeep, files)?;
+        self.recycle(upkeep)
+    }
+
+    /// Gives back log segments that were still being read at the last checkpoint.
+    pub fn release(&self) {
+        let mut upkeep = self.upkeep.lock();
+        if self.has_failed() {
+            return;
+        }
+        if let Err(error) = self.recycle(&mut upkeep) {
+            self.fail_unless_full("recycling a log segment", &error);
+        }
+    }
+
+    /// Removes the folded segments that the newest checkpoint does without. Whoever reads one
+    /// still has it open.
+    fn remove_dead(&self, upkeep: &mut Upkeep, files: &Files) -> io::Result<()> {
+        let is_used = |data: &Arc<DataSegment>| files.data.iter().any(|f| f.number == data.number);
+        let (used, dead): (Vec<_>, Vec<_>) = upkeep.data.drain(..).partition(is_used);
+        upkeep.data = used;
+        dead.iter()
+            .try_for_each(|data| self.disk.remove(&data_name(data.number)))
+    }
+
+    /// Makes spares of the folded log segments that nobody reads.
+    fn recycle(&self, upkeep: &mut Upkeep) -> io::Result<()> {
+        let is_pinned = |sealed: &Sealed| Arc::strong_count(&sealed.segment) > 1;
+        let (pinned, free): (Vec<_>, Vec<_>) = upkeep.covered.drain(..).partition(is_pinned);
+        upkeep.covered = pinned;
+        let mut spares = Vec::new();
+        for Sealed { segment, .. } in free {
+            let name = {
+                let mut core = self.core.lock();
+                let is_wanted = core.room.wants(segment.bytes, spares.len());
+                is_wanted.then(|| core.room.new_name())
+            };
+            let Some(name) = name else {
+                self.disk.remove(&segment.name())?;
+                continue;
+            };
+            self.disk.rename(&segment.name(), &name)?;
+            spares.push(Spare {
+                name,
+                file: segment.file.clone(),
+                bytes: segment.bytes,
+            });
+        }
+        if spares.is_empty() {
+            return Ok(());
+        }
+        // Before its header is written again the file must have lost its old name for good.
+        self.disk.sync_directory()?;
+        let mut core = self.core.lock();
+        spares.into_iter().for_each(|spare| core.room.add(spare));
+        Ok(())
+    }
+
+    /// Makes the next segment before it is needed; false if none is due or there is no space.
+    pub fn prepare(&self) -> bool {
+        let is_half_full = self.writer.lock().is_half_full();
+        let due = {
+            let mut core = self.core.lock();
+            let is_due = core.failed.is_none() && is_half_full && core.room.is_short();
+            is_due.then(|| (core.room.new_name(), core.room.segment_bytes()))
+        };
+        let Some((name, bytes)) = due else {
+            return false;
+        };
+        match zero_filled(self.disk.as_ref(), name, bytes) {
+            Ok(spare) => self.core.lock().room.add(spare),
+            Err(error) => {
+                self.fail_unless_full("preparing a log segment", &error);
+                return false;
+            }
+        }
+        true
+    }
+
     /// Makes everything durable that was queued before.
     pub fn flush(&self) {
         while self.write_queued() {}
@@ -27,25 +191,32 @@ impl Shared {
     /// The last things an engine does.
     pub fn finish(&self) {
         self.flush();
+        self.checkpoint();
         self.progress
             .send_modify(|progress| progress.has_stopped = true);
     }
+}
 
-    /// Runs on the thread that tidies up.
-    pub fn tidy(&self) {
-        loop {
-            let mut core = self.core.lock();
-            if core.is_over() {
-                return;
-            }
-            if core.is_stopping {
-                drop(core);
-                self.finish();
-                self.core.lock().is_abandoned = true;
-                self.wake_threads();
-                return;
-            }
-            self.to_tidy.wait(&mut core);
+/// A segment whose blocks are all written already, so that syncs need not note new ones.
+fn zero_filled(disk: &dyn Disk, name: String, bytes: u64) -> io::Result<Spare> {
+    let spare = make_spare(disk, name, bytes)?;
+    let zeros = vec![0; ZEROS];
+    let fill = || -> io::Result<()> {
+        let mut at = 0;
+        while at < bytes {
+            let length = (bytes - at).min(ZEROS as u64);
+            spare.file.write_at(
+                at,
+                &zeros[..usize::try_from(length).map_err(io::Error::other)?],
+            )?;
+            at += length;
         }
+        spare.file.sync()
+    };
+    if let Err(error) = fill() {
+        // It is of no use; if it cannot be removed either, the next start does.
+        let _ = disk.remove(&spare.name);
+        return Err(error);
     }
+    Ok(spare)
 }

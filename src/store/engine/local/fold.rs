@@ -1,0 +1,138 @@
+//! Folding: what lies in the log in the order of arrival is laid out by partition.
+
+use super::data::{BatchIndexes, DataRun, DataSegment, DataWriter};
+use super::disk::DiskFile;
+use super::index::{TailRun, bytes_of};
+use super::shared::{Sealed, Shared};
+use super::upkeep::Upkeep;
+use crate::store::PartitionId;
+use crate::store::engine::BatchInfo;
+use std::io;
+use std::sync::Arc;
+
+impl Shared {
+    /// Folds the oldest full log segment, or rewrites a folded one that is less than half alive;
+    /// false if there is nothing of the kind to do, or no space to do it in.
+    pub fn fold_one(&self) -> bool {
+        let mut upkeep = self.upkeep.lock();
+        if self.has_failed() {
+            return false;
+        }
+        let folded = match self.foldable() {
+            Some(sealed) => self.fold(&mut upkeep, sealed).map(|()| true),
+            None => match upkeep.sparse() {
+                Some(data) => self.rewrite(&mut upkeep, &data).map(|()| true),
+                None => Ok(false),
+            },
+        };
+        folded.unwrap_or_else(|error| {
+            self.fail_unless_full("folding the log", &error);
+            false
+        })
+    }
+
+    /// The oldest full segment, once readers see everything in it.
+    fn foldable(&self) -> Option<Sealed> {
+        let core = self.core.lock();
+        let oldest = core.sealed.front()?;
+        (oldest.end <= core.synced).then(|| oldest.clone())
+    }
+
+    fn fold(&self, upkeep: &mut Upkeep, sealed: Sealed) -> io::Result<()> {
+        let found = self.index.lock().runs_in(&sealed.segment);
+        let runs = self.write_data(upkeep, |writer| {
+            for (partition, runs) in &found {
+                copy_tail(writer, *partition, runs)?;
+            }
+            Ok(())
+        })?;
+        drop(found);
+        self.index.lock().fold(&sealed.segment, runs);
+        self.core.lock().sealed.pop_front();
+        upkeep.folded.push(sealed);
+        Ok(())
+    }
+
+    fn rewrite(&self, upkeep: &mut Upkeep, data: &Arc<DataSegment>) -> io::Result<()> {
+        let old = self.index.lock().runs_of(data);
+        let indexes = BatchIndexes::default();
+        let new = self.write_data(upkeep, |writer| {
+            for run in &old {
+                let batches = indexes.of(run)?;
+                writer.begin(run.summary.partition);
+                copy(run.segment.file.as_ref(), run.summary.at, &batches, writer)?;
+                writer.end_run();
+            }
+            Ok(())
+        })?;
+        let mut index = self.index.lock();
+        for (old, new) in old.iter().zip(new) {
+            index.replace(old, new);
+        }
+        Ok(())
+    }
+
+    /// Writes a folded segment. When this returns it is on disk; nobody knows of it yet.
+    fn write_data(
+        &self,
+        upkeep: &mut Upkeep,
+        fill: impl FnOnce(&mut DataWriter) -> io::Result<()>,
+    ) -> io::Result<Vec<Arc<DataRun>>> {
+        upkeep.next_data += 1;
+        let mut writer = DataWriter::new(self.disk.clone(), upkeep.next_data);
+        let Some((segment, runs)) = fill(&mut writer).and_then(|()| writer.finish())? else {
+            return Ok(Vec::new());
+        };
+        self.disk.sync_directory()?;
+        let segment = Arc::new(segment);
+        upkeep.data.push(segment.clone());
+        let runs = runs.into_iter();
+        Ok(runs
+            .map(|summary| DataRun::new(segment.clone(), summary))
+            .collect())
+    }
+}
+
+fn copy_tail(writer: &mut DataWriter, partition: PartitionId, runs: &[TailRun]) -> io::Result<()> {
+    writer.begin(partition);
+    for run in runs {
+        let at = run.segment.file_at(run.group) + run.start as u64;
+        copy(run.segment.file.as_ref(), at, &run.batches, writer)?;
+    }
+    writer.end_run();
+    Ok(())
+}
+
+/// Copies consecutive batches that begin at `at`.
+fn copy(
+    file: &dyn DiskFile,
+    at: u64,
+    batches: &[BatchInfo],
+    writer: &mut DataWriter,
+) -> io::Result<()> {
+    let mut at = at;
+    for some in batches.chunk_by(chunks_of(COPY_BYTES)) {
+        let length = bytes_of(some);
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        file.read_at(at, &mut bytes)?;
+        writer.write(&bytes, some)?;
+        at += length;
+    }
+    Ok(())
+}
+
+/// Bytes read at once, unless one batch is larger.
+const COPY_BYTES: u64 = 1 << 20;
+
+/// Cuts a slice of batches where `bytes_max` would be passed.
+fn chunks_of(bytes_max: u64) -> impl FnMut(&BatchInfo, &BatchInfo) -> bool {
+    let mut bytes = 0;
+    move |before, next| {
+        bytes += u64::from(before.bytes);
+        let goes_on = bytes + u64::from(next.bytes) <= bytes_max;
+        if !goes_on {
+            bytes = 0;
+        }
+        goes_on
+    }
+}
