@@ -7,6 +7,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Generated decoders multiply a hostile frame up to 37-fold in memory (spec §0, decision 8).
 const DECODE_FACTOR: usize = 40;
 
+/// A Produce frame is decoded by hand into slices of itself; only its partitions take room, and
+/// there are never more than these bytes of them.
+const PRODUCE_BYTES_MAX: usize = 2 << 20;
+
 /// Three pools, in bytes. A request for more than a pool holds takes the whole pool.
 #[derive(Debug)]
 pub struct Budget {
@@ -41,14 +45,11 @@ impl Budget {
     }
 
     /// Waits for room for what a decoder may make of a frame of this length.
-    pub async fn decoded(&self, key: ApiKey, frame_bytes: usize) -> Option<OwnedSemaphorePermit> {
+    pub async fn decoded(&self, key: ApiKey, frame_bytes: usize) -> OwnedSemaphorePermit {
+        let bytes = frame_bytes.saturating_mul(DECODE_FACTOR);
         match key {
-            // Decoded by hand into slices of the frame.
-            ApiKey::Produce => None,
-            _ => {
-                let bytes = frame_bytes.saturating_mul(DECODE_FACTOR);
-                Some(self.decoded.take(bytes).await)
-            }
+            ApiKey::Produce => self.decoded.take(bytes.min(PRODUCE_BYTES_MAX)).await,
+            _ => self.decoded.take(bytes).await,
         }
     }
 

@@ -17,6 +17,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +29,8 @@ use tokio::time::{sleep, timeout};
 const OUTSTANDING_MAX: usize = 128;
 /// Ready replies that go out in one write.
 const GATHERED_BYTES_MAX: usize = 1 << 20;
+/// Answers that wait behind an earlier one before no more requests are read.
+const QUEUED_BYTES_MAX: usize = 1 << 20;
 /// Pieces that one system call writes.
 const SLICES_MAX: usize = 64;
 /// Time after which a peer that takes no byte is given up.
@@ -97,6 +100,7 @@ async fn exchange(
     let mut frames = pin!(incoming(frames));
     let mut handling: Option<BoxFuture<'static, Result<Pending, Disconnect>>> = None;
     let mut replies: FuturesOrdered<Pending> = FuturesOrdered::new();
+    let queued_bytes = Arc::new(AtomicUsize::new(0));
     // Two halves of the idle time without a frame end the connection.
     let half_idle = Duration::from_millis(face.config.connection_idle_ms_max / 2);
     let mut timer = pin!(sleep(half_idle));
@@ -106,10 +110,13 @@ async fn exchange(
         if stopping && handling.is_none() && replies.is_empty() {
             return Ok(());
         }
-        let may_read = !stopping && handling.is_none() && replies.len() < OUTSTANDING_MAX;
+        let has_room = replies.len() < OUTSTANDING_MAX
+            && queued_bytes.load(Ordering::Relaxed) < QUEUED_BYTES_MAX;
+        let may_read = !stopping && handling.is_none() && has_room;
         tokio::select! {
             Some(answer) = replies.next(), if !replies.is_empty() => {
                 let ready = gather(answer, &mut replies);
+                queued_bytes.fetch_sub(ready.bytes, Ordering::Relaxed);
                 write(&mut sink, ready.pieces).await?;
                 ready.end?;
             }
@@ -122,7 +129,8 @@ async fn exchange(
                     return Ok(());
                 };
                 quiet_halves = 0;
-                handling = Some(handle(face.cx_of_request(&cx), frame?).boxed());
+                let cx = face.cx_of_request(&cx);
+                handling = Some(handle(cx, frame?, queued_bytes.clone()).boxed());
             }
             () = &mut timer => {
                 let is_quiet = replies.is_empty() && handling.is_none();
@@ -162,17 +170,22 @@ async fn ready<T>(waiting: &mut Option<BoxFuture<'static, T>>) -> T {
 }
 
 /// Gives a request's effect its place; what is returned is the wait for the rest.
-async fn handle(cx: Cx, frame: Frame) -> Result<Pending, Disconnect> {
+async fn handle(
+    cx: Cx,
+    frame: Frame,
+    queued_bytes: Arc<AtomicUsize>,
+) -> Result<Pending, Disconnect> {
     let Frame { head, body, held } = frame;
     if apis::is_unreadable(&head) {
         let answer = api_versions::unsupported().respond(head.response(0));
-        return Ok(async { Ok(answer) }.boxed());
+        let reply = Reply::Now(answer);
+        return Ok(settled(cx, reply, held, queued_bytes).boxed());
     }
     let _decoded = cx.budget.decoded(head.key, body.len()).await;
     let (client_id, body) = apis::client_id(&head, body)?;
     let cx = Cx { client_id, ..cx };
     let reply = apis::dispatch(&cx, head, body).await?;
-    Ok(settled(cx, reply, held).boxed())
+    Ok(settled(cx, reply, held, queued_bytes).boxed())
 }
 
 /// No reply leaves before what it contains or observed is durable (design §8, invariant 8).
@@ -180,10 +193,12 @@ async fn settled(
     cx: Cx,
     reply: Reply<Answer>,
     held: Option<OwnedSemaphorePermit>,
+    queued_bytes: Arc<AtomicUsize>,
 ) -> Result<Answer, Disconnect> {
     let answer = reply.wait().await;
     cx.store.settle().await?;
     drop(held);
+    queued_bytes.fetch_add(answer.bytes(), Ordering::Relaxed);
     Ok(answer)
 }
 

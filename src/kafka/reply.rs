@@ -42,6 +42,15 @@ pub enum Answer {
     Close,
 }
 
+impl Answer {
+    pub fn bytes(&self) -> usize {
+        match self {
+            Answer::Frame { pieces, .. } => pieces.iter().map(Bytes::len).sum(),
+            Answer::Silence | Answer::Close => 0,
+        }
+    }
+}
+
 /// A response that can be written.
 pub trait Respond {
     fn respond(self, head: ResponseHead) -> Answer;

@@ -1,9 +1,11 @@
 //! What Kafka says about topic names.
 
-use super::cx::Cx;
+use super::cx::{Cx, LEADER_EPOCH};
 use super::error::{ApiError, Code};
-use crate::store::{Name, NewStream, Settings, Stream};
+use crate::store::{Name, NewStream, Partition, PartitionIndex, Settings, Stream, StreamId};
+use kafka_protocol::messages::TopicName;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Longest name of a topic.
 const NAME_CHARS_MAX: usize = 249;
@@ -24,6 +26,40 @@ pub fn is_legal(name: &str) -> bool {
 
 pub fn is_internal(name: &str) -> bool {
     INTERNAL.contains(&name)
+}
+
+/// How a request names a topic: by name, from some version on by id.
+#[derive(Clone, Debug)]
+pub enum TopicRef {
+    Name(TopicName),
+    Id(Uuid),
+}
+
+impl TopicRef {
+    pub fn find(&self, cx: &Cx) -> Result<Arc<Stream>, ApiError> {
+        match self {
+            TopicRef::Name(name) => Ok(cx.store.stream(name)?),
+            TopicRef::Id(id) => {
+                let found = cx.store.stream_by_id(StreamId(*id));
+                found.ok_or(Code::UnknownTopicId.into())
+            }
+        }
+    }
+}
+
+/// A partition by its number on the wire.
+pub fn partition(cx: &Cx, stream: &Stream, index: i32) -> Result<Partition, ApiError> {
+    let index = u32::try_from(index).map_err(|_| Code::UnknownTopicOrPartition)?;
+    Ok(cx.store.partition(stream, PartitionIndex(index))?)
+}
+
+/// What a client believes the leader epoch to be; −1 is no belief.
+pub fn check_leader_epoch(believed: i32) -> Result<(), ApiError> {
+    if believed > LEADER_EPOCH {
+        return Err(Code::UnknownLeaderEpoch.into());
+    }
+    // No epoch was ever below the one there is, so nobody can be fenced.
+    Ok(())
 }
 
 /// An existing topic whose name differs from this one only by `.` and `_`: both would have the

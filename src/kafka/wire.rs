@@ -2,6 +2,7 @@
 
 use super::error::Disconnect;
 use super::reply::{Answer, Respond};
+use crate::store::Offset;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
@@ -78,6 +79,21 @@ impl<T: Encodable + HeaderVersion> Respond for T {
             held: None,
         }
     }
+}
+
+/// An offset as clients state it; `None` for the negative ones, which have meanings of their own.
+pub fn offset(stated: i64) -> Option<Offset> {
+    u64::try_from(stated).ok().map(Offset)
+}
+
+/// An offset on the wire.
+pub fn stated(offset: Offset) -> i64 {
+    i64::try_from(offset.0).unwrap_or(i64::MAX)
+}
+
+/// A byte count as clients state it; a negative one allows nothing.
+pub fn byte_count(stated: i32) -> usize {
+    usize::try_from(stated).unwrap_or(0)
 }
 
 /// Room for the length, then the response header.

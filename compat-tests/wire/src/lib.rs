@@ -1,9 +1,13 @@
 //! Test server and raw clients for both protocols; no client library.
 
+mod batch;
 mod kafka;
 mod kinesis;
 mod server;
+mod topics;
 
+pub use batch::BatchOf;
 pub use kafka::{Kafka, KafkaError, encode};
 pub use kinesis::{Got, HttpAnswer, Kinesis, base64, got};
 pub use server::TestServer;
+pub use topics::{fetch_of, produce_of, topic_name};
