@@ -10,4 +10,4 @@ pub use batch::BatchOf;
 pub use kafka::{Kafka, KafkaError, encode};
 pub use kinesis::{Got, HttpAnswer, Kinesis, base64, got};
 pub use server::TestServer;
-pub use topics::{fetch_of, produce_of, topic_name};
+pub use topics::{fetch_of, init_producer_id, produce_of, topic_name};

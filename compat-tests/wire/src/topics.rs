@@ -7,7 +7,9 @@ use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{FetchRequest, MetadataRequest, ProduceRequest, TopicName};
+use kafka_protocol::messages::{
+    FetchRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, TopicName,
+};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
@@ -27,9 +29,18 @@ pub fn produce_of(topic: &str, partition: i32, records: Bytes) -> ProduceRequest
         .with_name(topic_name(topic))
         .with_partition_data(vec![partition]);
     ProduceRequest::default()
+        .with_transactional_id(None)
         .with_acks(-1)
         .with_timeout_ms(1000)
         .with_topic_data(vec![topic])
+}
+
+/// Asks for the id of an idempotent producer.
+pub fn init_producer_id() -> InitProducerIdRequest {
+    InitProducerIdRequest::default()
+        .with_transactional_id(None)
+        .with_producer_id((-1).into())
+        .with_producer_epoch(-1)
 }
 
 /// A Fetch of one partition that does not wait.

@@ -1,7 +1,7 @@
 //! FindCoordinator and InitProducerId: what they accept, refuse and do.
 
-use braid_wire::TestServer;
-use kafka_protocol::messages::{FindCoordinatorRequest, InitProducerIdRequest, TransactionalId};
+use braid_wire::{TestServer, init_producer_id};
+use kafka_protocol::messages::{FindCoordinatorRequest, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
 fn group(name: &'static str) -> FindCoordinatorRequest {
@@ -52,10 +52,7 @@ async fn every_version_allots_an_id_that_nobody_else_has() {
     let mut ids = Vec::new();
 
     for version in 0..=5 {
-        let request = InitProducerIdRequest::default()
-            .with_producer_id((-1).into())
-            .with_producer_epoch(-1);
-        let allotted = client.call(&request, version).await;
+        let allotted = client.call(&init_producer_id(), version).await;
         assert_eq!((allotted.error_code, allotted.producer_epoch), (0, 0));
         ids.push(allotted.producer_id.0);
     }
@@ -70,7 +67,7 @@ async fn a_transactional_id_is_refused() {
     let server = TestServer::start().await;
     let mut client = server.kafka().await;
     let id = TransactionalId(StrBytes::from_static_str("tx"));
-    let request = InitProducerIdRequest::default().with_transactional_id(Some(id));
+    let request = init_producer_id().with_transactional_id(Some(id));
 
     let refused = client.call(&request, 4).await;
 

@@ -1,6 +1,6 @@
 //! Fetch: what it accepts, refuses and does.
 
-use braid_wire::{BatchOf, TestServer, fetch_of};
+use braid_wire::{BatchOf, TestServer, fetch_of, produce_of};
 use kafka_protocol::messages::FetchRequest;
 use uuid::Uuid;
 
@@ -96,11 +96,17 @@ async fn a_fetch_that_waited_in_vain_is_answered_with_nothing() {
 async fn a_parked_fetch_is_answered_when_the_server_stops() {
     let server = TestServer::start().await;
     let mut client = server.kafka().await;
+    let mut observer = server.kafka().await;
     client.topic("orders").await;
-    let request = fetch_of("orders", 0, 0).with_max_wait_ms(200_000);
-    client.send(&request, 12).await;
-    // Its answer comes first, so the fetch is parked once this is sent.
-    client.send(&fetch_of("orders", 0, 0), 12).await;
+    client.topic("behind").await;
+    client
+        .send(&fetch_of("orders", 0, 0).with_max_wait_ms(200_000), 12)
+        .await;
+    // Whoever sees what is produced behind the fetch knows that the fetch is parked.
+    let batch = BatchOf::values(&["a"]).bytes();
+    client.send(&produce_of("behind", 0, batch), 9).await;
+    let behind = fetch_of("behind", 0, 0).with_max_wait_ms(15_000);
+    observer.fetch_by(&behind).await.expect("an answer");
 
     server.stop().await;
 
@@ -243,7 +249,7 @@ async fn a_fetch_parked_in_front_does_not_keep_a_produce_behind_it_from_taking_e
     // Its effect wakes the fetch in front of it, whose answer still comes first.
     let batch = BatchOf::values(&["a"]);
     pipelining
-        .send(&braid_wire::produce_of("orders", 0, batch.bytes()), 9)
+        .send(&produce_of("orders", 0, batch.bytes()), 9)
         .await;
 
     let fetched = pipelining

@@ -1,8 +1,8 @@
 //! Produce: what it accepts, refuses and does.
 
-use braid_wire::{BatchOf, TestServer, produce_of};
+use braid_wire::{BatchOf, TestServer, init_producer_id, produce_of};
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest};
+use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::protocol::StrBytes;
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn a_batch_sent_twice_is_stored_once_and_answered_with_its_first_place() {
     let server = TestServer::start().await;
     let mut client = server.kafka().await;
     client.topic("orders").await;
-    let allotted = client.call(&InitProducerIdRequest::default(), 4).await;
+    let allotted = client.call(&init_producer_id(), 4).await;
     let id = allotted.producer_id.0;
     let batch = |sequence| BatchOf::values(&["a", "b"]).from_producer(id, 0, sequence);
 

@@ -83,7 +83,7 @@ async fn topic(
             Ok(stream) => offset(cx, stream, partition, version).await,
             Err(error) => Err(error.clone()),
         };
-        partitions.push(answer(partition.partition_index, found));
+        partitions.push(answer(partition.partition_index, found, version));
     }
     ListOffsetsTopicResponse::default()
         .with_name(asked.name)
@@ -130,14 +130,19 @@ fn end(
     }))
 }
 
-fn answer(index: i32, found: Result<Option<Found>, ApiError>) -> ListOffsetsPartitionResponse {
+fn answer(
+    index: i32,
+    found: Result<Option<Found>, ApiError>,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
     let answer = ListOffsetsPartitionResponse::default().with_partition_index(index);
+    let epoch = if version < 4 { -1 } else { LEADER_EPOCH };
     match found {
         Ok(Some(found)) => answer
             .with_error_code(NONE)
             .with_offset(wire::stated(found.offset))
             .with_timestamp(found.timestamp.0)
-            .with_leader_epoch(LEADER_EPOCH),
+            .with_leader_epoch(epoch),
         // −1 and −1, without an error.
         Ok(None) => answer,
         Err(error) => answer.with_error_code(error.code()),
