@@ -22,6 +22,7 @@ import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -230,17 +231,24 @@ public final class Lane {
     private static void topics() throws Exception {
         String name = topic("topics", 3);
 
-        var described = get(admin.describeTopics(List.of(name)).allTopicNames()).get(name);
+        var described = described(name);
         equal(described.partitions().size(), 3, "partitions");
         equal(get(admin.listTopics().names()).contains(name), true, "listed");
         var again = admin.createTopics(List.of(new NewTopic(name, 1, (short) 1)));
         refused(again.all(), TopicExistsException.class);
         get(admin.deleteTopics(List.of(name)).all());
+        until(name + " is gone", () -> !get(admin.listTopics().names()).contains(name));
         refused(admin.deleteTopics(List.of(name)).all(), UnknownTopicOrPartitionException.class);
 
         get(admin.createTopics(List.of(new NewTopic(name, 1, (short) 1))).all());
-        var anew = get(admin.describeTopics(List.of(name)).allTopicNames()).get(name);
+        var anew = described(name);
         equal(anew.topicId().equals(described.topicId()), false, "the same topic id");
+    }
+
+    /** A cluster may take a moment until every node knows a new topic. */
+    private static TopicDescription described(String name) throws Exception {
+        until(name + " is listed", () -> get(admin.listTopics().names()).contains(name));
+        return get(admin.describeTopics(List.of(name)).allTopicNames()).get(name);
     }
 
     private static void cluster() throws Exception {
