@@ -33,7 +33,7 @@ struct Machine {
     /// Changes until everything fails, as if the machine had gone down.
     fuse: Option<u64>,
     trouble: Option<(Trouble, u64)>,
-    has_troubled: bool,
+    troubled: Option<Trouble>,
     /// Bytes that all files may have together.
     space: Option<u64>,
     changes: u64,
@@ -60,7 +60,7 @@ impl Faulty {
         machine.life += 1;
         machine.fuse = None;
         machine.trouble = None;
-        machine.has_troubled = false;
+        machine.troubled = None;
         if power == Power::Fails {
             machine.lose(&mut Noise::new(seed));
         }
@@ -76,9 +76,14 @@ impl Faulty {
         self.machine.lock().trouble = Some((trouble, others));
     }
 
-    /// Whether an operation has failed since the last crash.
-    pub fn has_troubled(&self) -> bool {
-        self.machine.lock().has_troubled
+    /// Takes back trouble that has not come yet.
+    pub fn calm(&self) {
+        self.machine.lock().trouble = None;
+    }
+
+    /// The operation that has failed since the last crash.
+    pub fn troubled(&self) -> Option<Trouble> {
+        self.machine.lock().troubled
     }
 
     /// Allows no more than `left` bytes beyond what is taken; `None` for any.
@@ -147,7 +152,7 @@ impl Machine {
         {
             if *others == 0 {
                 self.trouble = None;
-                self.has_troubled = true;
+                self.troubled = Some(kind);
                 return Err(io::Error::from_raw_os_error(5));
             }
             *others -= 1;

@@ -15,3 +15,4 @@ mod resolve;
 mod rot;
 mod subject;
 mod tests;
+mod threads;

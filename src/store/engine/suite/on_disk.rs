@@ -92,8 +92,12 @@ impl Subject for OnDisk {
         self.disk.trouble(trouble, others);
     }
 
-    fn has_troubled(&self) -> bool {
-        self.disk.has_troubled()
+    fn calm(&mut self) {
+        self.disk.calm();
+    }
+
+    fn troubled(&self) -> Option<Trouble> {
+        self.disk.troubled()
     }
 
     fn leave_space(&mut self, left: Option<u64>) -> bool {

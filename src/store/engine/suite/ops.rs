@@ -211,6 +211,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
     prop_oneof![
         3 => Just(Trouble::Write),
         3 => Just(Trouble::Sync),
+        1 => Just(Trouble::Read),
         1 => Just(Trouble::Allocate),
         1 => Just(Trouble::Name),
     ]

@@ -20,9 +20,12 @@ pub trait Subject {
     /// Makes a disk operation fail, if there is a disk.
     fn trouble(&mut self, _trouble: Trouble, _others: u64) {}
 
-    /// Whether a disk operation has failed in this life.
-    fn has_troubled(&self) -> bool {
-        false
+    /// No disk operation is to fail any more.
+    fn calm(&mut self) {}
+
+    /// The disk operation that has failed in this life.
+    fn troubled(&self) -> Option<Trouble> {
+        None
     }
 
     /// Allows the disk so many bytes more, or any; false if there is no disk.
