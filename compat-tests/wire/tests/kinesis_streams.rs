@@ -166,8 +166,8 @@ async fn create_stream_refuses_what_it_cannot_keep() {
             "This request would exceed the shard limit for the account 000000000000 in us-east-1. \
              Current shard count for the account: 1. Limit: 20000. Number of additional shards \
              that would have resulted from this request: 1000000. Refer to the AWS Service \
-             Limits page (http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current \
-             limits and how to request higher limits.",
+             Limits page (http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) \
+             for current limits and how to request higher limits.",
         ),
         (
             json!({"StreamName": "b", "StreamModeDetails": {"StreamMode": "PROVISIONED"}}),
