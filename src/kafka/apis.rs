@@ -51,24 +51,29 @@ macro_rules! apis {
 }
 
 apis! {
-    // Key                 Listed     Served     Handler
-    Produce,               0..=13,    3..=13,    produce;
-    Fetch,                 4..=18,    4..=18,    fetch;
-    ListOffsets,           1..=10,    1..=10,    list_offsets;
-    Metadata,              0..=13,    0..=13,    metadata;
-    OffsetCommit,          2..=9,     2..=9,     offset_commit;
-    OffsetFetch,           1..=9,     1..=9,     offset_fetch;
-    FindCoordinator,       0..=6,     0..=6,     find_coordinator;
-    JoinGroup,             0..=9,     0..=9,     join_group;
-    Heartbeat,             0..=4,     0..=4,     heartbeat;
-    LeaveGroup,            0..=5,     0..=5,     leave_group;
-    SyncGroup,             0..=5,     0..=5,     sync_group;
-    DescribeGroups,        0..=6,     0..=6,     describe_groups;
-    ListGroups,            0..=5,     0..=5,     list_groups;
-    ApiVersions,           0..=4,     0..=4,     api_versions;
-    InitProducerId,        0..=5,     0..=5,     init_producer_id;
-    OffsetForLeaderEpoch,  2..=4,     2..=4,     offset_for_leader_epoch;
-    DeleteGroups,          0..=2,     0..=2,     delete_groups;
+    // Key                    Listed     Served     Handler
+    Produce,                  0..=13,    3..=13,    produce;
+    Fetch,                    4..=18,    4..=18,    fetch;
+    ListOffsets,              1..=10,    1..=10,    list_offsets;
+    Metadata,                 0..=13,    0..=13,    metadata;
+    OffsetCommit,             2..=9,     2..=9,     offset_commit;
+    OffsetFetch,              1..=9,     1..=9,     offset_fetch;
+    FindCoordinator,          0..=6,     0..=6,     find_coordinator;
+    JoinGroup,                0..=9,     0..=9,     join_group;
+    Heartbeat,                0..=4,     0..=4,     heartbeat;
+    LeaveGroup,               0..=5,     0..=5,     leave_group;
+    SyncGroup,                0..=5,     0..=5,     sync_group;
+    DescribeGroups,           0..=6,     0..=6,     describe_groups;
+    ListGroups,               0..=5,     0..=5,     list_groups;
+    ApiVersions,              0..=4,     0..=4,     api_versions;
+    CreateTopics,             2..=7,     2..=7,     create_topics;
+    DeleteTopics,             1..=6,     1..=6,     delete_topics;
+    InitProducerId,           0..=5,     0..=5,     init_producer_id;
+    OffsetForLeaderEpoch,     2..=4,     2..=4,     offset_for_leader_epoch;
+    DescribeConfigs,          1..=4,     1..=4,     describe_configs;
+    DeleteGroups,             0..=2,     0..=2,     delete_groups;
+    IncrementalAlterConfigs,  0..=1,     0..=1,     incremental_alter_configs;
+    DescribeCluster,          0..=2,     0..=2,     describe_cluster;
 }
 
 fn find(key: ApiKey) -> Option<&'static Api> {

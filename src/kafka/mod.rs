@@ -2,6 +2,7 @@
 
 mod api;
 mod apis;
+mod broker_settings;
 mod budget;
 mod connection;
 mod cx;
@@ -12,6 +13,7 @@ mod group;
 mod reply;
 mod text;
 mod topic;
+mod topic_settings;
 mod wire;
 
 #[cfg(test)]

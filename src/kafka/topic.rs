@@ -75,21 +75,31 @@ pub fn collision(cx: &Cx, name: &str) -> Option<Name> {
     names.find(|other| **other != *name && plain(other) == sought)
 }
 
-/// Makes a topic with this name, provided that the name is legal and collides with none.
+/// Whether a topic with this name may be made: legal, new, and like no other's.
+pub fn check_new(cx: &Cx, name: &str) -> Result<(), ApiError> {
+    if !is_legal(name) {
+        let text = format!("Topic name {name:?} is illegal");
+        return Err(ApiError::new(Code::InvalidTopicException, text));
+    }
+    if cx.store.stream(name).is_ok() {
+        let text = format!("Topic '{name}' already exists.");
+        return Err(ApiError::new(Code::TopicAlreadyExists, text));
+    }
+    if let Some(other) = collision(cx, name) {
+        let text = format!("Topic '{name}' collides with existing topic: {other}");
+        return Err(ApiError::new(Code::InvalidTopicException, text));
+    }
+    Ok(())
+}
+
+/// Makes a topic with this name, if that may be.
 pub async fn create(
     cx: &Cx,
     name: &str,
     partition_count: u32,
     settings: Settings,
 ) -> Result<Arc<Stream>, ApiError> {
-    if !is_legal(name) {
-        let text = format!("Topic name {name:?} is illegal");
-        return Err(ApiError::new(Code::InvalidTopicException, text));
-    }
-    if let Some(other) = collision(cx, name) {
-        let text = format!("Topic '{name}' collides with existing topic: {other}");
-        return Err(ApiError::new(Code::InvalidTopicException, text));
-    }
+    check_new(cx, name)?;
     let new = NewStream {
         name: name.into(),
         partition_count,

@@ -1,12 +1,14 @@
 //! Test server and raw clients for both protocols; no client library.
 
 mod batch;
+mod group;
 mod kafka;
 mod kinesis;
 mod server;
 mod topics;
 
 pub use batch::BatchOf;
+pub use group::{Member, group_id, text};
 pub use kafka::{Kafka, KafkaError, encode};
 pub use kinesis::{Got, HttpAnswer, Kinesis, base64, got};
 pub use server::TestServer;
