@@ -1,6 +1,7 @@
 //! What the broker and its groups tell of their settings. They are set where the server is
 //! started, and read-only here.
 
+use super::api::METADATA_BYTES_MAX;
 use super::cx::Cx;
 use super::topic_settings::Kind;
 use crate::store::Settings;
@@ -24,32 +25,42 @@ fn told(name: &'static str, kind: Kind, value: impl ToString) -> Told {
 
 /// The keys that clients and tools read.
 pub fn of_broker(cx: &Cx) -> Vec<Told> {
+    let mut all = of_server(cx);
+    all.extend(of_coordinator(cx));
+    all.extend(of_topics(cx));
+    all.sort_by_key(|told| told.name);
+    all
+}
+
+fn of_server(cx: &Cx) -> Vec<Told> {
     let BrokerId(id) = cx.broker.id;
-    let topic = Settings::default();
     let listener = format!("PLAINTEXT://{}:{}", &*cx.endpoint.host, cx.endpoint.port);
-    let retention_ms = topic.retention_ms().unwrap_or(-1);
     let config = &cx.config;
     vec![
         told("advertised.listeners", Kind::List, &listener),
-        told(
-            "auto.create.topics.enable",
-            Kind::Boolean,
-            config.auto_create_topics,
-        ),
         told("broker.id", Kind::Int, id),
         told(
             "connections.max.idle.ms",
             Kind::Long,
             config.connection_idle_ms_max,
         ),
-        told("default.replication.factor", Kind::Int, 1),
-        told("delete.topic.enable", Kind::Boolean, true),
         told("fetch.max.bytes", Kind::Int, config.fetch_bytes_max),
+        told("listeners", Kind::List, &listener),
+        told("log.dirs", Kind::List, ""),
+        told("node.id", Kind::Int, id),
         told(
-            "group.initial.rebalance.delay.ms",
+            "socket.request.max.bytes",
             Kind::Int,
-            config.group_initial_rebalance_delay_ms,
+            config.frame_bytes_max,
         ),
+    ]
+}
+
+fn of_coordinator(cx: &Cx) -> Vec<Told> {
+    let config = &cx.config;
+    let delay_ms = config.group_initial_rebalance_delay_ms;
+    vec![
+        told("group.initial.rebalance.delay.ms", Kind::Int, delay_ms),
         told(
             "group.max.session.timeout.ms",
             Kind::Int,
@@ -61,9 +72,25 @@ pub fn of_broker(cx: &Cx) -> Vec<Told> {
             Kind::Int,
             config.group_session_timeout_ms_min,
         ),
-        told("listeners", Kind::List, &listener),
+        told("offset.metadata.max.bytes", Kind::Int, METADATA_BYTES_MAX),
+        told("offsets.retention.minutes", Kind::Int, 10_080),
+        told("offsets.topic.replication.factor", Kind::Int, 1),
+        told("transaction.state.log.replication.factor", Kind::Int, 1),
+    ]
+}
+
+fn of_topics(cx: &Cx) -> Vec<Told> {
+    let topic = Settings::default();
+    let retention_ms = topic.retention_ms().unwrap_or(-1);
+    vec![
+        told(
+            "auto.create.topics.enable",
+            Kind::Boolean,
+            cx.config.auto_create_topics,
+        ),
+        told("default.replication.factor", Kind::Int, 1),
+        told("delete.topic.enable", Kind::Boolean, true),
         told("log.cleanup.policy", Kind::List, "delete"),
-        told("log.dirs", Kind::List, ""),
         told("log.flush.interval.messages", Kind::Long, i64::MAX),
         told("log.message.timestamp.type", Kind::String, "CreateTime"),
         told("log.retention.bytes", Kind::Long, -1),
@@ -71,21 +98,7 @@ pub fn of_broker(cx: &Cx) -> Vec<Told> {
         told("log.retention.ms", Kind::Long, retention_ms),
         told("message.max.bytes", Kind::Int, topic.batch_bytes_max()),
         told("min.insync.replicas", Kind::Int, 1),
-        told("node.id", Kind::Int, id),
-        told("num.partitions", Kind::Int, config.num_partitions),
-        told(
-            "offset.metadata.max.bytes",
-            Kind::Int,
-            super::api::METADATA_BYTES_MAX,
-        ),
-        told("offsets.retention.minutes", Kind::Int, 10_080),
-        told("offsets.topic.replication.factor", Kind::Int, 1),
-        told(
-            "socket.request.max.bytes",
-            Kind::Int,
-            config.frame_bytes_max,
-        ),
-        told("transaction.state.log.replication.factor", Kind::Int, 1),
+        told("num.partitions", Kind::Int, cx.config.num_partitions),
     ]
 }
 
