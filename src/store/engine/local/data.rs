@@ -19,6 +19,8 @@ pub struct DataSegment {
     pub bytes: u64,
     /// Bytes of the runs that somebody may still read.
     live: AtomicU64,
+    /// Not to be rewritten: part of it cannot be read.
+    is_fixed: AtomicBool,
 }
 
 /// Consecutive batches of one partition in a folded segment.
@@ -64,12 +66,23 @@ impl DataSegment {
             file,
             bytes,
             live: AtomicU64::new(bytes),
+            is_fixed: AtomicBool::new(false),
         }
     }
 
     /// After a restart only some of its runs are still of use.
     pub fn set_live(&self, bytes: u64) {
         self.live.store(bytes, Ordering::Release);
+    }
+
+    pub fn keep_as_it_is(&self) {
+        self.is_fixed.store(true, Ordering::Release);
+    }
+
+    /// Whether less than half of it is alive, but some.
+    pub fn is_sparse(&self) -> bool {
+        let live = self.live_bytes();
+        live > 0 && live < self.bytes / 2 && !self.is_fixed.load(Ordering::Acquire)
     }
 
     pub fn live_bytes(&self) -> u64 {

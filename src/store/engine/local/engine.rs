@@ -73,6 +73,11 @@ impl Local {
         self.shared.checkpoint()
     }
 
+    /// Gives back log segments that were still being read at the last checkpoint.
+    pub fn release(&self) {
+        self.shared.release();
+    }
+
     /// Makes the next log segment before it is needed; false if none is due.
     pub fn prepare(&self) -> bool {
         self.shared.prepare()

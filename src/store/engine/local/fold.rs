@@ -2,7 +2,9 @@
 
 use super::data::{BatchIndexes, DataRun, DataSegment, DataWriter};
 use super::disk::DiskFile;
-use super::index::{TailRun, bytes_of};
+use super::index::TailRun;
+use super::read::read_batches;
+use super::segment::data_name;
 use super::shared::{Sealed, Shared};
 use super::upkeep::Upkeep;
 use crate::store::PartitionId;
@@ -21,7 +23,7 @@ impl Shared {
         let folded = match self.foldable() {
             Some(sealed) => self.fold(&mut upkeep, sealed).map(|()| true),
             None => match upkeep.sparse() {
-                Some(data) => self.rewrite(&mut upkeep, &data).map(|()| true),
+                Some(data) => self.rewrite(&mut upkeep, &data),
                 None => Ok(false),
             },
         };
@@ -53,23 +55,34 @@ impl Shared {
         Ok(())
     }
 
-    fn rewrite(&self, upkeep: &mut Upkeep, data: &Arc<DataSegment>) -> io::Result<()> {
+    fn rewrite(&self, upkeep: &mut Upkeep, data: &Arc<DataSegment>) -> io::Result<bool> {
         let old = self.index.lock().runs_of(data);
         let indexes = BatchIndexes::default();
         let new = self.write_data(upkeep, |writer| {
             for run in &old {
-                let batches = indexes.of(run)?;
+                let batches = indexes.of(run).map_err(unreadable)?;
                 writer.begin(run.summary.partition);
-                copy(run.segment.file.as_ref(), run.summary.at, &batches, writer)?;
+                let name = data_name(run.segment.number);
+                let from = (run.segment.file.as_ref(), name.as_str(), run.summary.at);
+                copy(from, &batches, writer)?;
                 writer.end_run();
             }
             Ok(())
-        })?;
+        });
+        let new = match new {
+            // Whoever asks for the damaged records is told; the others stay readable.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::error!(%error, "a folded segment stays as it is");
+                data.keep_as_it_is();
+                return Ok(false);
+            }
+            new => new?,
+        };
         let mut index = self.index.lock();
         for (old, new) in old.iter().zip(new) {
             index.replace(old, new);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Writes a folded segment. When this returns it is on disk; nobody knows of it yet.
@@ -97,28 +110,30 @@ fn copy_tail(writer: &mut DataWriter, partition: PartitionId, runs: &[TailRun]) 
     writer.begin(partition);
     for run in runs {
         let at = run.segment.file_at(run.group) + run.start as u64;
-        copy(run.segment.file.as_ref(), at, &run.batches, writer)?;
+        let name = run.segment.name();
+        copy((run.segment.file.as_ref(), &name, at), &run.batches, writer)?;
     }
     writer.end_run();
     Ok(())
 }
 
-/// Copies consecutive batches that begin at `at`.
+/// Copies consecutive batches that begin at a place in a file of that name.
 fn copy(
-    file: &dyn DiskFile,
-    at: u64,
+    (file, name, mut at): (&dyn DiskFile, &str, u64),
     batches: &[BatchInfo],
     writer: &mut DataWriter,
 ) -> io::Result<()> {
-    let mut at = at;
     for some in batches.chunk_by(chunks_of(COPY_BYTES)) {
-        let length = bytes_of(some);
-        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        file.read_at(at, &mut bytes)?;
+        let bytes = read_batches(file, name, at, some).map_err(unreadable)?;
         writer.write(&bytes, some)?;
-        at += length;
+        at += bytes.len() as u64;
     }
     Ok(())
+}
+
+/// Marks an error of reading, so that it is told apart from one of writing.
+fn unreadable(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 /// Bytes read at once, unless one batch is larger.

@@ -354,6 +354,18 @@ impl Layout {
     }
 }
 
+/// Whether these bytes are a stored batch with this first offset, by its own checksum.
+pub fn is_batch(base: Offset, bytes: &[u8]) -> bool {
+    let Ok(length) = u32::try_from(bytes.len()) else {
+        return false;
+    };
+    if bytes.len() < batch::HEADER_BYTES {
+        return false;
+    }
+    let crc = crc32c::crc32c(&bytes[batch::CRC_COVERS_FROM..]);
+    bytes[..batch::CRC_COVERS_FROM] == batch_front(base, length, crc)
+}
+
 /// The front of a stored batch, which its own checksum leaves out.
 pub fn batch_front(base: Offset, length: u32, crc: u32) -> [u8; batch::CRC_COVERS_FROM] {
     let mut front = [0; batch::CRC_COVERS_FROM];

@@ -4,10 +4,14 @@
 //! files and runs on a thread that may block. It holds on to the segments that it reads.
 
 use super::data::{BatchIndexes, DataRun};
+use super::disk::DiskFile;
+use super::frame;
 use super::index::{Index, PartitionIndex, TailRun, bytes_of};
+use super::segment::data_name;
 use crate::store::Offset;
 use crate::store::engine::{BatchInfo, Read, ReadError, Run};
 use bytes::Bytes;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -145,29 +149,49 @@ impl Piece {
     /// The bytes of some of its batches.
     fn bytes_of(&self, batches: &[BatchInfo], range: Range<usize>) -> Result<Bytes, ReadError> {
         let before = bytes_of(&batches[..range.start]);
-        let length = bytes_of(&batches[range]);
+        let batches = &batches[range];
         match self {
             Piece::Folded(run) => {
-                let at = run.summary.at + before;
-                read_at(run.segment.file.as_ref(), at, length)
+                let name = data_name(run.segment.number);
+                let file = run.segment.file.as_ref();
+                read_batches(file, &name, run.summary.at + before, batches).map_err(disk)
             }
             Piece::Tail { run, cached } => {
                 let start = run.start as u64 + before;
-                match cached {
-                    Some(group) => Ok(group.slice(start as usize..(start + length) as usize)),
-                    None => {
-                        let at = run.segment.file_at(run.group) + start;
-                        read_at(run.segment.file.as_ref(), at, length)
-                    }
+                if let Some(group) = cached {
+                    let end = start + bytes_of(batches);
+                    return Ok(group.slice(start as usize..end as usize));
                 }
+                let at = run.segment.file_at(run.group) + start;
+                let file = run.segment.file.as_ref();
+                read_batches(file, &run.segment.name(), at, batches).map_err(disk)
             }
         }
     }
 }
 
-fn read_at(file: &dyn super::disk::DiskFile, at: u64, length: u64) -> Result<Bytes, ReadError> {
-    let mut bytes = vec![0; length as usize];
-    file.read_at(at, &mut bytes).map_err(disk)?;
+/// Reads consecutive batches that begin at `at`, and checks that they are what was written: what
+/// a disk has forgotten meanwhile must not reach a reader, nor a folded segment.
+pub fn read_batches(
+    file: &dyn DiskFile,
+    name: &str,
+    at: u64,
+    batches: &[BatchInfo],
+) -> io::Result<Bytes> {
+    let length = usize::try_from(bytes_of(batches)).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    file.read_at(at, &mut bytes)?;
+    let mut start = 0;
+    for info in batches {
+        let batch = &bytes[start..start + info.bytes as usize];
+        if !frame::is_batch(info.base, batch) {
+            let at = at + start as u64;
+            return Err(io::Error::other(format!(
+                "{name} is damaged at byte {at}: a batch"
+            )));
+        }
+        start += batch.len();
+    }
     Ok(bytes.into())
 }
 

@@ -31,11 +31,7 @@ pub struct Upkeep {
 impl Upkeep {
     /// A folded segment that is less than half alive.
     pub fn sparse(&self) -> Option<Arc<DataSegment>> {
-        let is_sparse = |data: &&Arc<DataSegment>| {
-            let live = data.live_bytes();
-            live > 0 && live < data.bytes / 2
-        };
-        self.data.iter().find(is_sparse).cloned()
+        self.data.iter().find(|data| data.is_sparse()).cloned()
     }
 
     /// Whether a checkpoint would give space back.

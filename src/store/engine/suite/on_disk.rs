@@ -62,7 +62,12 @@ impl Subject for OnDisk {
         match step {
             Step::Write => drop(local.write_queued()),
             Step::Sync => drop(local.sync_written()),
-            Step::Fold | Step::Checkpoint | Step::Recycle => {}
+            Step::Fold => drop(local.fold_one()),
+            Step::Checkpoint => drop(local.checkpoint()),
+            Step::Recycle => {
+                local.release();
+                local.prepare();
+            }
             Step::Idle => drop(local.record_idle()),
             Step::Settle => {
                 let settled = (0..ROUNDS_MAX).any(|_| {

@@ -10,7 +10,8 @@ use super::ops::{AppendWant, ExpectWant, Sequence, Step, ValueWant, Want};
 use super::resolve::{self, Known};
 use super::subject::{BEGINNING, Subject};
 use crate::clock::Clock;
-use crate::store::engine::{AppendTimes, OpenError};
+use crate::store::PartitionId;
+use crate::store::engine::{AppendTimes, Engine, Local, OpenError, Read};
 use tokio::runtime::{Builder, Runtime};
 
 /// A disk with a life on it, and every state that the life went through.
@@ -82,11 +83,33 @@ impl Past {
     /// How much of the past a disk still tells: the number of the state, or why it is refused.
     fn remembered(&self, disk: &Faulty) -> Result<usize, OpenError> {
         let local = open(disk, &self.clock)?;
+        if let Some(refusal) = self.refusal(&local) {
+            return Err(refusal);
+        }
         let dump = Dump::of(&local, &self.known.0, &self.runtime);
         let legal = |state: &State| dump.difference(state).is_none();
         let found = self.states.iter().rposition(legal);
         let newest = &self.states[self.states.len() - 1];
         Ok(found.unwrap_or_else(|| panic!("never was: {:?}", dump.difference(newest))))
+    }
+
+    /// What was folded is not read before somebody asks for it, and may be refused only then.
+    fn refusal(&self, local: &Local) -> Option<OpenError> {
+        let all = |partition: &PartitionId| {
+            let from = local.status(*partition)?.log_start;
+            let read = local.read(Read {
+                partition: *partition,
+                from,
+                bytes_max: usize::MAX,
+            });
+            self.runtime.block_on(read).err()
+        };
+        let error = self.known.0.iter().find_map(all)?;
+        Some(OpenError::Damaged {
+            file: "a folded segment".into(),
+            at: 0,
+            what: error.to_string(),
+        })
     }
 
     fn newest(&self) -> usize {
