@@ -128,3 +128,44 @@ fn appended_bytes(atom: &Atom) -> u64 {
     };
     atom.iter().map(bytes).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::{Append, AppendTimes, Decision, Outcome};
+    use crate::store::{Batch, Offset, Timestamp};
+
+    const P: PartitionId = PartitionId(1);
+
+    fn append() -> Atom {
+        let mut bytes = vec![0; 100];
+        bytes[43..51].copy_from_slice(&(-1_i64).to_be_bytes());
+        vec![Intent::Append(Append {
+            partition: P,
+            named: P,
+            batch: Batch::trusted(bytes.into()),
+            times: AppendTimes::Kept,
+        })]
+    }
+
+    fn commit(memory: &Memory, atom: Atom) -> Decision {
+        let answer = memory.commit(vec![atom]).try_recv();
+        answer.unwrap().unwrap().remove(0)
+    }
+
+    #[test]
+    fn records_are_refused_when_memory_is_full_and_taken_again_after_a_trim() {
+        let memory = Memory::new(Clock::fixed(Timestamp(1)), 250);
+        commit(&memory, vec![Intent::Open { partition: P }]).unwrap();
+        commit(&memory, append()).unwrap();
+        commit(&memory, append()).unwrap();
+
+        assert_eq!(commit(&memory, append()), Err(Refusal::Full));
+        let trim = Intent::Trim {
+            partition: P,
+            to: Offset(1),
+        };
+        assert_eq!(commit(&memory, vec![trim]), Ok(vec![Outcome::Done]));
+        commit(&memory, append()).unwrap();
+    }
+}

@@ -4,6 +4,7 @@
 //! `BRAID_SUITE_CASES` raises the number of cases; `BRAID_SUITE_SEED` starts elsewhere.
 
 mod bytes;
+mod callers;
 mod delaying;
 mod faulty;
 mod judge;
