@@ -1,10 +1,11 @@
 //! The program: parse, start, wait.
 
 use braid::{Command, Config, ProcessConfig, Server};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io::Write;
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -27,7 +28,11 @@ fn run() -> Result<(), String> {
     match Command::parse(arguments, std::env::vars_os()).map_err(|e| e.to_string())? {
         Command::Serve(config) => {
             log_to_stderr(&config.process)?;
-            runtime(&config.process)?.block_on(serve(config))
+            let runtime = runtime(&config.process)?;
+            let ended = runtime.block_on(serve(config));
+            // A read that is stuck on a failing disk must not keep the process.
+            runtime.shutdown_background();
+            ended
         }
         Command::Healthcheck(config) => braid::healthcheck(config.kinesis.listen),
         Command::Print(text) => print(&text),
@@ -55,21 +60,58 @@ fn runtime(config: &ProcessConfig) -> Result<Runtime, String> {
 }
 
 async fn serve(config: Config) -> Result<(), String> {
-    let handler = |kind| signal(kind).map_err(|error| format!("cannot catch signals: {error}"));
-    let mut terminate = handler(SignalKind::terminate())?;
-    let mut interrupt = handler(SignalKind::interrupt())?;
+    let mut signals = StopSignals::listen()?;
+    allow_many_connections();
     let server = Server::start(config).await.map_err(|e| e.to_string())?;
     let (kafka, http) = (server.kafka_address(), server.http_address());
-    print(&format!(
+    // Whoever started the server may not be listening any more.
+    let _ = print(&format!(
         "braid is ready: Kafka on {kafka}, Kinesis on http://{http}\n"
-    ))?;
+    ));
+    let failed = server.failed();
+    tokio::pin!(failed);
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        reason = server.failed() => return Err(reason.to_string()),
+        () = signals.next() => {}
+        reason = &mut failed => return Err(reason.to_string()),
     }
-    server.stop().await;
-    Ok(())
+    tokio::select! {
+        biased; // A failure while stopping is a failure.
+        reason = &mut failed => Err(reason.to_string()),
+        () = server.stop() => Ok(()),
+        () = signals.next() => Err("told twice to stop: requests in flight were cut off".into()),
+    }
+}
+
+/// The signals that ask for an orderly end.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<StopSignals, String> {
+        let handler = |kind| signal(kind).map_err(|error| format!("cannot catch signals: {error}"));
+        Ok(StopSignals {
+            terminate: handler(SignalKind::terminate())?,
+            interrupt: handler(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// A connection is an open file, and the usual soft limit is 1,024 of them.
+fn allow_many_connections() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// Like `print!`, but a closed standard output is an error and no panic.
