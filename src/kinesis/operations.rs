@@ -8,6 +8,10 @@ use super::input::Input;
 use super::op;
 use bytes::Bytes;
 
+/// Bytes of a body or an answer that are worked on without leaving the runtime's thread: about a
+/// millisecond.
+const INLINE_BYTES_MAX: usize = 512 << 10;
+
 macro_rules! operations {
     ($($name:ident => $handler:ident,)*) => {
         /// An operation that is served.
@@ -30,9 +34,8 @@ macro_rules! operations {
             pub async fn answer(self, cx: &Cx, body: Bytes) -> Result<Vec<u8>, ApiError> {
                 match self {
                     $(Operation::$name => {
-                        let input = op::$handler::Input::decode(&body)?;
-                        drop(body);
-                        written(&op::$handler::handle(cx, input).await?)
+                        let input = decoded::<op::$handler::Input>(body).await?;
+                        written(op::$handler::handle(cx, input).await?).await
                     })*
                 }
             }
@@ -63,8 +66,28 @@ impl Operation {
     }
 }
 
-fn written(answer: &impl Answer) -> Result<Vec<u8>, ApiError> {
-    answer
-        .json()
-        .map_err(|error| ApiError::internal(error.to_string()))
+async fn decoded<I: Input + Send + 'static>(body: Bytes) -> Result<I, ApiError> {
+    work(body.len(), move || I::decode(&body)).await
+}
+
+async fn written(answer: impl Answer + Send + 'static) -> Result<Vec<u8>, ApiError> {
+    let bytes = answer.bytes_len_guess();
+    let write = move || {
+        answer
+            .json()
+            .map_err(|error| ApiError::internal(error.to_string()))
+    };
+    work(bytes, write).await
+}
+
+/// Does work on so many bytes: what is long must not hold up the requests of others.
+async fn work<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    if bytes <= INLINE_BYTES_MAX {
+        return work();
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(ApiError::internal("a request was not finished")))
 }

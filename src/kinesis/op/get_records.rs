@@ -1,7 +1,6 @@
 //! GetRecords: the next records of a shard, from whichever protocol they came (spec C.6).
 
-use crate::kinesis::answer::{Answer, EpochSeconds};
-use crate::kinesis::base64::Base64;
+use crate::kinesis::answer::{Answer, Blob, EpochSeconds};
 use crate::kinesis::crossing::Seen;
 use crate::kinesis::cx::Cx;
 use crate::kinesis::error::ApiError;
@@ -16,6 +15,9 @@ use std::sync::Arc;
 
 /// Records of one answer at most, and when the request does not say.
 const RECORDS_MAX: usize = 10_000;
+
+/// Bytes that a record's other members take in an answer, and what is around the records.
+const RECORD_MEMBERS_BYTES: usize = 192;
 
 input! {
     pub struct Input = "GetRecordsInput" {
@@ -44,7 +46,7 @@ pub struct Output {
 struct OutputRecord {
     sequence_number: String,
     approximate_arrival_timestamp: EpochSeconds,
-    data: Base64,
+    data: Blob,
     partition_key: String,
 }
 
@@ -63,7 +65,15 @@ struct HashKeyRange {
     ending_hash_key: String,
 }
 
-impl Answer for Output {}
+impl Answer for Output {
+    fn bytes_len_guess(&self) -> usize {
+        let record = |record: &OutputRecord| {
+            let data = record.data.0.len() / 3 * 4;
+            data + record.partition_key.len() + RECORD_MEMBERS_BYTES
+        };
+        self.records.iter().map(record).sum::<usize>() + RECORD_MEMBERS_BYTES
+    }
+}
 
 pub async fn handle(cx: &Cx, input: Input) -> Result<Output, ApiError> {
     let iterator = ShardIterator::parse(&input.shard_iterator)
@@ -152,7 +162,7 @@ fn output(seen: Seen) -> OutputRecord {
     OutputRecord {
         sequence_number: seen.sequence.to_string(),
         approximate_arrival_timestamp: EpochSeconds(seen.arrival),
-        data: Base64(seen.data),
+        data: Blob(seen.data),
         partition_key: seen.partition_key,
     }
 }
