@@ -1,23 +1,21 @@
 //! Request bodies: bounded each, bounded together, bounded in time.
 
+use super::room::{NoRoom, Room, Share};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Memory that a byte of body comes to while it is read, decoded and turned into a batch.
 const MEMORY_PER_BYTE: usize = 3;
-/// Bytes that one permit stands for.
-const PERMIT_BYTES: usize = 1024;
 /// Time without a byte after which a sender is given up.
 const STALL_MS_MAX: u64 = 15_000;
 /// Time for a whole body.
 const BODY_MS_MAX: u64 = 120_000;
-/// Time that a body waits for others to make room.
-const ROOM_MS_MAX: u64 = 5_000;
+/// Bytes for which a body is charged as they arrive. A larger one takes all it will need at once:
+/// many that each held a part and waited for more would wait for each other.
+const SMALL_BYTES_MAX: usize = 1 << 20;
 /// Capacity reserved on the word of Content-Length alone.
 const RESERVED_BYTES_MAX: usize = 256 << 10;
 /// Bytes of an oversize body that are read and dropped, so that its sender gets to see the answer.
@@ -25,7 +23,7 @@ const DRAINED_BYTES_MAX: usize = 64 << 20;
 
 /// The room that all bodies share.
 pub struct Bodies {
-    room: Arc<Semaphore>,
+    room: Room,
     bytes_max: usize,
 }
 
@@ -33,7 +31,7 @@ pub struct Bodies {
 pub struct Held {
     pub bytes: Bytes,
     #[expect(dead_code, reason = "held for its drop")]
-    room: Option<OwnedSemaphorePermit>,
+    share: Share,
 }
 
 /// Why there is no body.
@@ -50,11 +48,8 @@ pub enum Unread {
 impl Bodies {
     pub fn new(bytes_max: usize, together_bytes_max: usize) -> Bodies {
         // One body of the greatest size must always fit.
-        let permits = together_bytes_max.max(bytes_max * MEMORY_PER_BYTE) / PERMIT_BYTES + 1;
-        Bodies {
-            room: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
-            bytes_max,
-        }
+        let room = Room::new(together_bytes_max.max(bytes_max * MEMORY_PER_BYTE));
+        Bodies { room, bytes_max }
     }
 
     pub async fn read(&self, body: Incoming) -> Result<Held, Unread> {
@@ -67,46 +62,41 @@ impl Bodies {
         if stated > self.bytes_max as u64 {
             return Err(drained(body).await);
         }
-        let mut room = None;
-        let mut charged = 0;
+        let stated = usize::try_from(stated).unwrap_or(0);
+        let whole = if body.size_hint().exact().is_some() {
+            stated
+        } else {
+            self.bytes_max
+        };
+        let mut share = self.room.share();
         let mut bytes = BytesMut::new();
         while let Some(data) = next(&mut body).await? {
             let length = bytes.len() + data.len();
             if length > self.bytes_max {
                 return Err(drained(body).await);
             }
-            let needed = (length * MEMORY_PER_BYTE).div_ceil(PERMIT_BYTES);
-            self.charge(&mut room, needed - charged).await?;
-            charged = needed;
-            if bytes.is_empty() && length as u64 == stated {
-                return Ok(Held { bytes: data, room });
+            let charged = if length > SMALL_BYTES_MAX {
+                whole
+            } else {
+                length
+            };
+            share.grow_to(charged * MEMORY_PER_BYTE).await?;
+            if bytes.is_empty() && length == stated {
+                return Ok(Held { bytes: data, share });
             }
             if bytes.is_empty() {
-                let stated = usize::try_from(stated).unwrap_or(RESERVED_BYTES_MAX);
                 bytes.reserve(stated.min(RESERVED_BYTES_MAX));
             }
             bytes.extend_from_slice(&data);
         }
         let bytes = bytes.freeze();
-        Ok(Held { bytes, room })
+        Ok(Held { bytes, share })
     }
+}
 
-    async fn charge(
-        &self,
-        room: &mut Option<OwnedSemaphorePermit>,
-        permits: usize,
-    ) -> Result<(), Unread> {
-        let permits = u32::try_from(permits).map_err(|_| Unread::TooLarge)?;
-        let more = self.room.clone().acquire_many_owned(permits);
-        let more = timeout(Duration::from_millis(ROOM_MS_MAX), more).await;
-        let more = more
-            .map_err(|_| Unread::NoRoom)?
-            .map_err(|_| Unread::NoRoom)?;
-        match room {
-            Some(room) => room.merge(more),
-            None => *room = Some(more),
-        }
-        Ok(())
+impl From<NoRoom> for Unread {
+    fn from(_: NoRoom) -> Unread {
+        Unread::NoRoom
     }
 }
 

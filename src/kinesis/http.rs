@@ -8,6 +8,7 @@ use super::cx::Cx;
 use super::reader::Reader;
 use super::request::{self, Asked};
 use super::response;
+use super::room::Room;
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::KinesisConfig;
@@ -19,7 +20,9 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +37,7 @@ const FIRST_REQUEST_MS_MAX: u64 = 10_000;
 /// Time for a kept-alive HTTP/1.1 connection to send its next request head.
 const NEXT_REQUEST_MS_MAX: u64 = 120_000;
 /// Bytes of a request's head, buffered by an HTTP/1.1 connection.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Requests in flight on one HTTP/2 connection: a stream per shard subscribed to, and more.
 const STREAMS_MAX: u32 = 1000;
 /// Unread bytes that an HTTP/2 connection, and one request on it, may have sent.
@@ -43,6 +46,8 @@ const STREAM_WINDOW_BYTES: u32 = 512 << 10;
 /// Silence after which an HTTP/2 peer is asked whether it is still there, and then given up.
 const PING_MS: u64 = 60_000;
 const PONG_MS_MAX: u64 = 20_000;
+/// Time that sent bytes may stay unacknowledged, or a peer refuse to take more.
+const UNREAD_MS_MAX: u32 = 60_000;
 /// Pause after a failed accept (the process is out of descriptors, mostly).
 const ACCEPT_PAUSE_MS: u64 = 50;
 
@@ -53,6 +58,7 @@ pub struct Face {
     clock: Clock,
     admin: Arc<Admin>,
     bodies: Bodies,
+    answers: Room,
     reader: Arc<Reader>,
 }
 
@@ -63,7 +69,8 @@ impl Face {
         clock: Clock,
         admin: Arc<Admin>,
     ) -> Arc<Face> {
-        let bodies = Bodies::new(config.body_bytes_max, config.bodies_bytes_max);
+        let bodies = Bodies::new(config.body_bytes_max, config.bodies_bytes_max / 2);
+        let answers = Room::new(config.bodies_bytes_max / 2);
         let reader = Arc::new(Reader::new(config.record_bytes_max));
         Arc::new(Face {
             store,
@@ -71,6 +78,7 @@ impl Face {
             clock,
             admin,
             bodies,
+            answers,
             reader,
         })
     }
@@ -98,7 +106,7 @@ impl Face {
             headers: &head.headers,
             body: held.bytes.clone(),
         };
-        request::answer(&cx, asked).await
+        request::answer(&cx, &self.answers, asked).await
     }
 }
 
@@ -136,8 +144,8 @@ pub async fn serve(listener: TcpListener, face: Arc<Face>, mut stop: watch::Rece
 }
 
 async fn connection(stream: TcpStream, face: Arc<Face>, mut stop: watch::Receiver<bool>) {
-    // Without this an answer may wait for the acknowledgement of the one before.
-    if stream.set_nodelay(true).is_err() {
+    if let Err(error) = prepare(&stream) {
+        tracing::debug!(%error, "a connection broke at once");
         return;
     }
     let asked = Arc::new(Notify::new());
@@ -171,6 +179,12 @@ async fn connection(stream: TcpStream, face: Arc<Face>, mut stop: watch::Receive
             }
         }
     }
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    // Without this an answer may wait for the acknowledgement of the one before.
+    stream.set_nodelay(true)?;
+    Ok(set_tcp_user_timeout(stream, UNREAD_MS_MAX)?)
 }
 
 fn builder() -> Builder<TokioExecutor> {

@@ -22,6 +22,7 @@ mod page;
 mod reader;
 mod request;
 mod response;
+mod room;
 mod routing;
 mod sequence;
 mod shape;

@@ -64,6 +64,15 @@ impl Operation {
             .copied()
             .find(|operation| operation.name() == name)
     }
+
+    /// Memory that is set aside for an answer before it is made. Most are far smaller, one of
+    /// large records may be twice as large.
+    pub fn memory_bytes(self) -> usize {
+        match self {
+            Operation::GetRecords => 12 << 20,
+            _ => 64 << 10,
+        }
+    }
 }
 
 async fn decoded<I: Input + Send + 'static>(body: Bytes) -> Result<I, ApiError> {

@@ -6,6 +6,7 @@ use super::cx::Cx;
 use super::error::ApiError;
 use super::operations::Operation;
 use super::response::{self, Answered, CBOR, JSON};
+use super::room::Room;
 use super::signature;
 use bytes::Bytes;
 use hyper::Method;
@@ -32,7 +33,8 @@ enum Content {
     Other,
 }
 
-pub async fn answer(cx: &Cx, asked: Asked<'_>) -> Answered {
+/// Answers a request; what the answer takes of `room` it holds until it is written.
+pub async fn answer(cx: &Cx, room: &Room, asked: Asked<'_>) -> Answered {
     let headers = asked.headers;
     if asked.method == Method::OPTIONS && headers.contains_key(ORIGIN) {
         return response::preflight(headers);
@@ -52,7 +54,7 @@ pub async fn answer(cx: &Cx, asked: Asked<'_>) -> Answered {
         Content::Other if target.is_whole => return response::unknown_content(headers),
         Content::Other => return response::nothing_to_authorize(headers),
     }
-    match operate(cx, &asked, target.operation).await {
+    match operate(cx, room, &asked, target.operation).await {
         Ok(body) => response::with_body(headers, 200, Some(JSON), body),
         Err(error) => response::json_error(headers, &error),
     }
@@ -60,9 +62,10 @@ pub async fn answer(cx: &Cx, asked: Asked<'_>) -> Answered {
 
 async fn operate(
     cx: &Cx,
+    room: &Room,
     asked: &Asked<'_>,
     operation: Option<Operation>,
-) -> Result<Vec<u8>, ApiError> {
+) -> Result<Bytes, ApiError> {
     let judged = operation
         .ok_or_else(ApiError::unknown_operation)
         .and_then(|operation| {
@@ -75,10 +78,13 @@ async fn operate(
         Err(_) if !codec::is_object(&asked.body) => return Err(ApiError::unparsable()),
         Err(error) => return Err(error),
     };
+    let mut share = room.share();
+    let reserved = share.grow_to(operation.memory_bytes()).await;
+    reserved.map_err(|_| ApiError::unavailable("Too many answers are being written."))?;
     let answered = operation.answer(cx, asked.body.clone()).await;
     cx.store.settle().await?;
     count(operation, &answered);
-    answered
+    Ok(share.holding(answered?))
 }
 
 fn count(operation: Operation, answered: &Result<Vec<u8>, ApiError>) {

@@ -4,6 +4,7 @@ mod batch;
 mod group;
 mod kafka;
 mod kinesis;
+mod process;
 mod server;
 mod topics;
 
@@ -11,5 +12,6 @@ pub use batch::BatchOf;
 pub use group::{Member, group_id, text};
 pub use kafka::{Kafka, KafkaError, encode};
 pub use kinesis::{Got, HttpAnswer, Kinesis, base64, got};
+pub use process::Program;
 pub use server::TestServer;
 pub use topics::{fetch_of, init_producer_id, produce_of, topic_name};
