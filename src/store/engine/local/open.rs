@@ -7,7 +7,7 @@ use super::index::Index;
 use super::log::{Writer, first_segment_bytes, new_salt, start_segment};
 use super::recovery::{Followed, list_segments};
 use super::room::{Room, Spare, make_spare};
-use super::segment::{BLOCK_BYTES, Segment, SegmentHeader};
+use super::segment::{BLOCK_BYTES, LogAt, Segment, SegmentHeader};
 use super::segment::{data_name, log_name, number_in, spare_name};
 use super::settings::{LocalSettings, OpenError};
 use super::shared::Core;
@@ -61,7 +61,8 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
         segment: Arc::new(segment),
         at: followed.at,
         crc: followed.crc,
-        recorded: followed.at,
+        // No frame of this life says yet that what was followed is durable.
+        recorded: LogAt::default(),
         filled: followed.at,
         next_sequence: next_sequence + 1,
     };

@@ -15,7 +15,7 @@ pub struct SeekPlan {
     folded: Vec<Arc<DataRun>>,
     /// The answer from the log's own batches, which come after all folded ones.
     tail: Option<BatchInfo>,
-    /// Bytes kept after the folded run, for [`Seek::TailBytes`].
+    /// Bytes kept after the first of them, for [`Seek::TailBytes`].
     bytes_after: u64,
 }
 
@@ -67,14 +67,16 @@ impl SeekPlan {
 
     pub fn carry_out(self, indexes: &BatchIndexes) -> Result<Option<BatchInfo>, ReadError> {
         let mut best: Option<BatchInfo> = None;
-        for run in &self.folded {
+        for (at, run) in self.folded.iter().enumerate() {
             let batches = indexes.of(run).map_err(disk)?;
             let kept = batches.partition_point(|info| info.next <= self.log_start);
             let kept = &batches[kept..];
             let found = match self.seek {
-                Seek::TailBytes(keep) => {
-                    return Ok(count_back(kept.iter().rev(), self.bytes_after, keep).or(self.tail));
+                Seek::TailBytes(keep) if at == 0 => {
+                    count_back(kept.iter().rev(), self.bytes_after, keep)
                 }
+                // All of the run behind the bound fits.
+                Seek::TailBytes(_) => kept.first().copied(),
                 seek => find(kept.iter(), seek),
             };
             match (self.seek, found) {
@@ -102,7 +104,10 @@ impl SeekPlan {
             if after >= keep {
                 return;
             }
-            self.folded = vec![run.clone()];
+            // The run that the bound is in comes first, then the one behind it, because it may be
+            // that nothing of the first one fits.
+            self.folded.truncate(1);
+            self.folded.insert(0, run.clone());
             self.bytes_after = after;
             after += run.summary.bytes;
         }

@@ -6,7 +6,7 @@ use super::faulty::Faulty;
 use super::judge::Dump;
 use super::model::State;
 use super::on_disk::{OnDisk, open};
-use super::ops::{AppendWant, ExpectWant, Sequence, Step, ValueWant, Want};
+use super::ops::{AppendWant, Crash, ExpectWant, Power, Sequence, Step, ValueWant, Want};
 use super::resolve::{self, Known};
 use super::subject::{BEGINNING, Subject};
 use crate::clock::Clock;
@@ -67,7 +67,11 @@ impl Past {
             }
         }
         let disk = subject.disk.clone();
-        subject.step(Step::Settle);
+        subject.crash(Crash {
+            power: Power::Fails,
+            seed,
+            again_after: None,
+        });
         subject.step(Step::Idle);
         subject.step(Step::Sync);
         drop(subject);
