@@ -23,7 +23,7 @@ mod varint;
 mod view;
 
 pub use batch::{Batch, Codec, HEADER_BYTES, Malformed, ProducerSequence};
-pub use builder::{BatchBuilder, NewHeaders};
+pub use builder::BatchBuilder;
 pub use catalog::NewStream;
 pub use engine::{AppendTimes, BatchInfo, Engine, EngineError, Memory, Placed, Run, Seek, Status};
 pub use engine::{Directory, Local, LocalSettings, OpenError, Pace};
@@ -34,8 +34,10 @@ pub use ids::{
 };
 pub use lease::NewCommit;
 pub use partition::{Growth, NewBatch, Partition};
-pub use record::{Header, Headers, Record, Undecodable};
-pub use records::{Records, Walked};
+#[cfg(test)]
+pub use record::{Header, Headers};
+pub use record::{Record, Undecodable};
+pub use records::Records;
 pub use retention::Retention;
 pub use settings::Settings;
 pub use shard::{Closed, HashRange, Shard};

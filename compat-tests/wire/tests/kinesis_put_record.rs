@@ -56,6 +56,28 @@ async fn accepts_a_record_of_exactly_the_largest_size() {
 }
 
 #[tokio::test]
+async fn accepts_ten_mebibytes_where_the_stream_allows_them() {
+    let server = TestServer::start().await;
+    let mut kinesis = server.kinesis().await;
+    let input = json!({"StreamName": "orders", "ShardCount": 1, "MaxRecordSizeInKiB": 10_240});
+    kinesis.call("CreateStream", input).await;
+    let largest = vec![7; (10 << 20) - 1];
+    kinesis.put("orders", "k", &largest).await;
+    assert!(kinesis.read("orders", 0).await[0].data == largest);
+    let input = record(json!({"Data": base64(&vec![7; 10 << 20])}));
+    assert_eq!(
+        kinesis.refusal("PutRecord", input).await.0,
+        "InvalidArgumentException"
+    );
+    let input = record(json!({"Data": base64(&vec![7; (10 << 20) + 1])}));
+    let refusal = kinesis.refusal("PutRecord", input).await;
+    let message = "1 validation error detected: Value 'java.nio.HeapByteBuffer[pos=0 \
+                   lim=10485761 cap=10485761]' at 'data' failed to satisfy constraint: Member \
+                   must have length less than or equal to 10485760";
+    assert_eq!(refusal, ("ValidationException".into(), message.into()));
+}
+
+#[tokio::test]
 async fn refuses_a_stream_that_does_not_exist() {
     let server = TestServer::start().await;
     let refusal = server

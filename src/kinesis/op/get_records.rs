@@ -24,7 +24,7 @@ input! {
         limit: Option<usize> = "Limit", integer(1..=10_000);
         shard_iterator: String = "ShardIterator", text(1..=512);
         stream_arn: Option<String> = "StreamARN", STREAM_ARN;
-        stream_id: Option<String> = "StreamId", STREAM_ID;
+        _stream_id: Option<String> = "StreamId", STREAM_ID;
         dry_run: Option<bool> = "DryRun", Shape::Boolean;
     }
 }

@@ -27,7 +27,7 @@ input! {
         stream_name: Option<String> = "StreamName", STREAM_NAME;
         timestamp: Option<Timestamp> = "Timestamp", Shape::Timestamp;
         stream_arn: Option<String> = "StreamARN", STREAM_ARN;
-        stream_id: Option<String> = "StreamId", STREAM_ID;
+        _stream_id: Option<String> = "StreamId", STREAM_ID;
         dry_run: Option<bool> = "DryRun", Shape::Boolean;
     }
 }

@@ -29,7 +29,7 @@ input! {
         data: Bytes = "Data", Shape::Blob(Length::at_most(DATA_BYTES_MAX));
         stream_name: Option<String> = "StreamName", STREAM_NAME;
         stream_arn: Option<String> = "StreamARN", STREAM_ARN;
-        stream_id: Option<String> = "StreamId", STREAM_ID;
+        _stream_id: Option<String> = "StreamId", STREAM_ID;
         dry_run: Option<bool> = "DryRun", Shape::Boolean;
     }
 }

@@ -22,7 +22,7 @@ input! {
         records: Vec<RequestEntry> = "Records", list(&ENTRY, 1..=500);
         stream_name: Option<String> = "StreamName", STREAM_NAME;
         stream_arn: Option<String> = "StreamARN", STREAM_ARN;
-        stream_id: Option<String> = "StreamId", STREAM_ID;
+        _stream_id: Option<String> = "StreamId", STREAM_ID;
         dry_run: Option<bool> = "DryRun", Shape::Boolean;
     }
 }

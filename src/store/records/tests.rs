@@ -103,8 +103,6 @@ fn compressions() -> impl Strategy<Value = Compression> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
     #[test]
     fn batches_of_every_codec_read_as_they_were_written(
         contents in contents(), compression in compressions(),
