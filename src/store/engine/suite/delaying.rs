@@ -228,7 +228,7 @@ impl Subject for Delaying {
         match step {
             Step::Sync | Step::Fold | Step::Checkpoint => self.make_durable(),
             Step::Write | Step::Recycle | Step::Idle => self.answer(),
-            Step::Settle => self.settle(),
+            Step::Settle | Step::Tidy => self.settle(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! The local engine on a disk that forgets, with the suite's hand on its steps.
 
 use super::faulty::Faulty;
-use super::ops::{Crash, Step, Trouble};
+use super::ops::{Crash, Power, Step, Trouble};
 use super::subject::Subject;
 use crate::clock::Clock;
-use crate::config::StoreConfig;
+use crate::config::{Durability, StoreConfig};
 use crate::store::engine::{Engine, Local, LocalSettings, OpenError, Pace};
 use std::sync::Arc;
 
@@ -17,17 +17,31 @@ const FULL_DISKS: bool = false;
 pub struct OnDisk {
     pub disk: Faulty,
     clock: Clock,
+    settings: LocalSettings,
     local: Option<Local>,
 }
 
 impl OnDisk {
-    pub fn new(clock: Clock) -> OnDisk {
+    pub fn new(clock: Clock, durability: Durability) -> OnDisk {
         let disk = Faulty::default();
-        let local = open(&disk, &clock).expect("an empty disk opens");
+        let settings = LocalSettings {
+            durability,
+            ..settings()
+        };
+        let local = open(&disk, &clock, &settings).expect("an empty disk opens");
         OnDisk {
             disk,
             clock,
+            settings,
             local: Some(local),
+        }
+    }
+
+    /// Under `durability=os` a power failure may cost what was acknowledged, so there is none.
+    fn survived(&self, power: Power) -> Power {
+        match self.settings.durability {
+            Durability::Disk => power,
+            Durability::Os => Power::Stays,
         }
     }
 
@@ -47,9 +61,18 @@ pub fn settings() -> LocalSettings {
     }
 }
 
-pub fn open(disk: &Faulty, clock: &Clock) -> Result<Local, OpenError> {
+pub fn open(disk: &Faulty, clock: &Clock, settings: &LocalSettings) -> Result<Local, OpenError> {
     let disk = Arc::new(disk.clone());
-    Local::open(disk, clock.clone(), settings(), Pace::Manual)
+    Local::open(disk, clock.clone(), settings.clone(), Pace::Manual)
+}
+
+fn settle(local: &Local) {
+    let is_settled = (0..ROUNDS_MAX).any(|_| {
+        let written = local.write_queued();
+        let synced = local.sync_written();
+        !written && !synced
+    });
+    assert!(is_settled, "the log goes round in circles");
 }
 
 impl Subject for OnDisk {
@@ -69,27 +92,28 @@ impl Subject for OnDisk {
                 local.prepare();
             }
             Step::Idle => drop(local.record_idle()),
-            Step::Settle => {
-                let settled = (0..ROUNDS_MAX).any(|_| {
-                    let written = local.write_queued();
-                    let synced = local.sync_written();
-                    !written && !synced
-                });
-                assert!(settled, "the engine goes round in circles");
+            Step::Settle => settle(local),
+            Step::Tidy => {
+                settle(local);
+                let is_tidy = (0..ROUNDS_MAX).any(|_| !local.fold_one());
+                assert!(is_tidy, "folding goes round in circles");
+                local.checkpoint();
+                local.prepare();
             }
         }
     }
 
     fn crash(&mut self, crash: Crash) {
         self.local = None;
-        self.disk.crash(crash.power, crash.seed);
+        let power = self.survived(crash.power);
+        self.disk.crash(power, crash.seed);
         if let Some(changes) = crash.again_after {
             self.disk.light_fuse(u64::from(changes));
             // Whether the machine went down before this one was open is all the same.
-            drop(open(&self.disk, &self.clock));
-            self.disk.crash(crash.power, crash.seed.wrapping_add(1));
+            drop(open(&self.disk, &self.clock, &self.settings));
+            self.disk.crash(power, crash.seed.wrapping_add(1));
         }
-        let opened = open(&self.disk, &self.clock);
+        let opened = open(&self.disk, &self.clock, &self.settings);
         self.local = Some(opened.unwrap_or_else(|error| panic!("after {crash:?}: {error}")));
     }
 

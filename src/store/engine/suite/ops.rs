@@ -61,8 +61,10 @@ pub enum Step {
     Checkpoint,
     Recycle,
     Idle,
-    /// All of them until nothing is left to do.
+    /// Writing and syncing until nothing is left to do.
     Settle,
+    /// Folding, a checkpoint and recycling after that.
+    Tidy,
 }
 
 /// An end without warning.
@@ -194,6 +196,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Recycle),
         2 => Just(Step::Idle),
         2 => Just(Step::Settle),
+        3 => Just(Step::Tidy),
     ]
 }
 
@@ -236,11 +239,11 @@ fn want() -> impl Strategy<Value = Want> {
         8 => (any::<u8>(), value(), expect())
             .prop_map(|(key, value, expect)| Want::Put { key, value, expect }),
         2 => (any::<u8>(), expect()).prop_map(|(key, expect)| Want::Require { key, expect }),
-        1 => Just(Want::Open),
-        3 => (any::<u8>(), 0_u8..18).prop_map(|(partition, sixteenths)| {
+        2 => Just(Want::Open),
+        6 => (any::<u8>(), 0_u8..18).prop_map(|(partition, sixteenths)| {
             Want::Trim { partition, sixteenths }
         }),
-        1 => any::<u8>().prop_map(|partition| Want::Drop { partition }),
+        2 => any::<u8>().prop_map(|partition| Want::Drop { partition }),
     ]
 }
 

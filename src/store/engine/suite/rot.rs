@@ -5,11 +5,12 @@ use super::bytes::Noise;
 use super::faulty::Faulty;
 use super::judge::Dump;
 use super::model::State;
-use super::on_disk::{OnDisk, open};
+use super::on_disk::{OnDisk, open, settings};
 use super::ops::{AppendWant, Crash, ExpectWant, Power, Sequence, Step, ValueWant, Want};
 use super::resolve::{self, Known};
 use super::subject::{BEGINNING, Subject};
 use crate::clock::Clock;
+use crate::config::Durability;
 use crate::store::PartitionId;
 use crate::store::engine::{AppendTimes, Engine, Local, OpenError, Read};
 use tokio::runtime::{Builder, Runtime};
@@ -27,7 +28,7 @@ impl Past {
     /// Some commits, each durable before the next one.
     fn new(seed: u64) -> Past {
         let clock = Clock::fixed(BEGINNING);
-        let mut subject = OnDisk::new(clock.clone());
+        let mut subject = OnDisk::new(clock.clone(), Durability::Disk);
         let mut noise = Noise::new(seed);
         let mut known = Known::default();
         let mut states = vec![State::default()];
@@ -86,7 +87,7 @@ impl Past {
 
     /// How much of the past a disk still tells: the number of the state, or why it is refused.
     fn remembered(&self, disk: &Faulty) -> Result<usize, OpenError> {
-        let local = open(disk, &self.clock)?;
+        let local = open(disk, &self.clock, &settings())?;
         if let Some(refusal) = self.refusal(&local) {
             return Err(refusal);
         }

@@ -6,6 +6,7 @@ use super::ops::lives;
 use super::play::Play;
 use super::subject::{BEGINNING, Immortal, Subject};
 use crate::clock::Clock;
+use crate::config::Durability;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::cell::Cell;
 use std::io::Write;
@@ -62,5 +63,14 @@ fn an_engine_that_answers_late_and_out_of_order_does_what_the_model_does() {
 
 #[test]
 fn the_local_engine_on_a_forgetful_disk_does_what_the_model_does() {
-    play("local", 300, |clock| Box::new(OnDisk::new(clock)));
+    play("local", 300, |clock| {
+        Box::new(OnDisk::new(clock, Durability::Disk))
+    });
+}
+
+#[test]
+fn the_local_engine_that_trusts_the_system_survives_the_end_of_its_process() {
+    play("local, durability=os", 100, |clock| {
+        Box::new(OnDisk::new(clock, Durability::Os))
+    });
 }
