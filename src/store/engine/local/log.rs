@@ -5,7 +5,7 @@ use super::disk::Disk;
 use super::frame::{self, Place};
 use super::index::Group;
 use super::room::Spare;
-use super::segment::{BLOCK_BYTES, LogAt, Segment, SegmentHeader};
+use super::segment::{LogAt, Segment, SegmentHeader};
 use super::shared::{Core, News, Queued, Sealed, Shared, Written};
 use crate::config::Durability;
 use crate::store::Position;
@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 /// Where the next frame goes.
 pub struct Writer {
-    pub segment: Arc<Segment>,
+    /// `None` until the first frame since the start: what was there before is never written to.
+    pub segment: Option<Arc<Segment>>,
     /// Place in the log of the next frame.
     pub at: LogAt,
     /// Checksum of the frame before it.
@@ -29,30 +30,37 @@ pub struct Writer {
 impl Writer {
     /// What frames may still take in the segment.
     pub fn left(&self) -> u64 {
-        self.segment
-            .bytes
-            .saturating_sub(self.segment.file_at(self.at))
+        let left = |segment: &Arc<Segment>| segment.bytes - segment.file_at(self.at);
+        self.segment.as_ref().map_or(0, left)
     }
 
     /// Whether the next segment should be ready by now.
     pub fn is_half_full(&self) -> bool {
-        self.left() < self.segment.bytes / 2
+        let bytes = self.segment.as_ref().map_or(0, |segment| segment.bytes);
+        self.left() < bytes / 2
+    }
+
+    /// What the next segment's header will say, but for the salt.
+    pub fn next_header(&self) -> SegmentHeader {
+        SegmentHeader {
+            sequence: self.next_sequence,
+            salt: 0,
+            start: self.at,
+            predecessor_crc: self.crc,
+        }
     }
 
     /// Goes on in another file. When this returns the log continues there for good.
-    fn enter(&mut self, disk: &dyn Disk, spare: Spare) -> io::Result<Sealed> {
+    fn enter(&mut self, disk: &dyn Disk, spare: Spare) -> io::Result<Option<Sealed>> {
         let header = SegmentHeader {
-            sequence: self.next_sequence,
             salt: new_salt(),
-            start: self.at,
-            predecessor_crc: self.crc,
+            ..self.next_header()
         };
         let entered = start_segment(disk, spare, header)?;
         self.next_sequence += 1;
-        Ok(Sealed {
-            segment: std::mem::replace(&mut self.segment, Arc::new(entered)),
-            end: self.at,
-        })
+        let left = self.segment.replace(Arc::new(entered));
+        let end = self.at;
+        Ok(left.map(|segment| Sealed { segment, end }))
     }
 }
 
@@ -162,7 +170,7 @@ impl Shared {
             return Ok(());
         };
         let sealed = writer.enter(self.disk.as_ref(), spare)?;
-        self.core.lock().sealed.push_back(sealed);
+        self.core.lock().sealed.extend(sealed);
         self.to_tidy.notify_one();
         Ok(())
     }
@@ -174,8 +182,10 @@ impl Shared {
         first: Position,
         synced: LogAt,
     ) -> io::Result<Group> {
+        let segment = writer.segment.clone();
+        let segment = segment.expect("a segment was entered before anything is written");
         let place = Place {
-            salt: writer.segment.header.salt,
+            salt: segment.header.salt,
             at: writer.at,
             durable: synced,
             first,
@@ -185,7 +195,6 @@ impl Shared {
         if self.has_failed() {
             return Err(io::Error::other("the log has failed"));
         }
-        let segment = writer.segment.clone();
         segment
             .file
             .write_at(segment.file_at(writer.at), &encoded.bytes)?;
@@ -325,9 +334,4 @@ fn sync_each<'a>(segments: impl Iterator<Item = &'a Arc<Segment>>) -> io::Result
         }
     }
     Ok(())
-}
-
-/// Bytes of a new directory's first segment, header block included, in whole blocks.
-pub fn first_segment_bytes(asked: u64) -> u64 {
-    asked.max(2 * BLOCK_BYTES).div_ceil(BLOCK_BYTES) * BLOCK_BYTES
 }

@@ -4,11 +4,11 @@ use super::checkpoint::{self, Checkpoint, DataFile, Files};
 use super::data::{DataRun, DataSegment, check_header};
 use super::disk::{Disk, Open};
 use super::index::Index;
-use super::log::{Writer, first_segment_bytes, new_salt, start_segment};
+use super::log::Writer;
 use super::recovery::{Followed, list_segments};
-use super::room::{Room, Spare, make_spare};
-use super::segment::{BLOCK_BYTES, LogAt, Segment, SegmentHeader};
-use super::segment::{data_name, log_name, number_in, spare_name};
+use super::room::{Room, Spare};
+use super::segment::{BLOCK_BYTES, Segment};
+use super::segment::{data_name, log_name, number_in};
 use super::settings::{LocalSettings, OpenError};
 use super::shared::Core;
 use super::upkeep::Upkeep;
@@ -37,7 +37,7 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
     }
     let segments = list_segments(disk.as_ref(), &names, checkpoint.files.sequence)?;
     let newest_sequence = names.iter().filter_map(|name| number_in(name, "log")).max();
-    let next_sequence = newest_sequence.unwrap_or(0) + 1;
+    let next_sequence = (newest_sequence.unwrap_or(0) + 1).max(checkpoint.files.sequence);
     let (useful, behind, followed) = follow(&mut checkpoint, &data, segments, settings)?;
     let keep = Keep {
         checkpoint: checkpoint.number,
@@ -47,32 +47,17 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
     keep.settle(disk.as_ref(), &names, &followed)
         .map_err(OpenError::disk("cleaning up the data directory"))?;
     drop((useful, behind));
-    let (mut spares, next_number) = list_spares(disk.as_ref(), &names)
+    let (spares, next_number) = list_spares(disk.as_ref(), &names)
         .map_err(OpenError::disk("looking for spare segments"))?;
-    let segment = fresh_segment(
-        disk.as_ref(),
-        settings,
-        &followed,
-        next_sequence,
-        &mut spares,
-    )
-    .map_err(OpenError::disk("starting a log segment"))?;
     let writer = Writer {
-        segment: Arc::new(segment),
+        segment: None,
         at: followed.at,
         crc: followed.crc,
-        // No frame of this life says yet that what was followed is durable.
-        recorded: LogAt::default(),
+        recorded: followed.at,
         filled: followed.at,
-        next_sequence: next_sequence + 1,
+        next_sequence,
     };
-    let mut room = Room::new(
-        disk.clone(),
-        settings.log_segment_bytes,
-        spares,
-        next_number,
-    );
-    room.settle(writer.left());
+    let room = Room::new(disk.clone(), settings, spares, next_number);
     let newest_data = names
         .iter()
         .filter_map(|name| number_in(name, "data"))
@@ -166,7 +151,9 @@ fn follow(
     };
     let mut useful = segments;
     let is_there = |segment: &Arc<Segment>| segment.header.sequence == files.sequence;
-    if checkpoint.number > 0 && !useful.first().is_some_and(is_there) {
+    // Nothing was durable in a segment that was not begun when the checkpoint was written.
+    let may_be_missing = useful.is_empty() && files.durable == files.start;
+    if checkpoint.number > 0 && !may_be_missing && !useful.first().is_some_and(is_there) {
         return Err(OpenError::damaged(
             &log_name(files.sequence),
             0,
@@ -247,30 +234,4 @@ fn list_spares(disk: &dyn Disk, names: &[String]) -> io::Result<(VecDeque<Spare>
         spares.push_back(Spare { name, file, bytes });
     }
     Ok((spares, next_number))
-}
-
-fn fresh_segment(
-    disk: &dyn Disk,
-    settings: &LocalSettings,
-    followed: &Followed,
-    sequence: u64,
-    spares: &mut VecDeque<Spare>,
-) -> io::Result<Segment> {
-    let spare = match spares.pop_front() {
-        Some(spare) => spare,
-        None => {
-            let bytes = first_segment_bytes(settings.first_segment_bytes);
-            let spare = make_spare(disk, spare_name(0), bytes)?;
-            let zeros = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-            spare.file.write_at(0, &zeros)?;
-            spare
-        }
-    };
-    let header = SegmentHeader {
-        sequence,
-        salt: new_salt(),
-        start: followed.at,
-        predecessor_crc: followed.crc,
-    };
-    start_segment(disk, spare, header)
 }

@@ -3,6 +3,7 @@
 
 use super::disk::{Disk, DiskFile, Open};
 use super::segment::{BLOCK_BYTES, round_up_to_block, spare_name};
+use super::settings::LocalSettings;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub enum Need {
 /// it is never further than the plan.
 pub struct Room {
     disk: Arc<dyn Disk>,
+    /// Size of the next segment to be made; the first one of a new directory is smaller.
+    next_bytes: u64,
     segment_bytes: u64,
     /// In the order of use.
     spares: VecDeque<Spare>,
@@ -60,13 +63,15 @@ pub struct Mark {
 impl Room {
     pub fn new(
         disk: Arc<dyn Disk>,
-        segment_bytes: u64,
+        settings: &LocalSettings,
         spares: VecDeque<Spare>,
         next_number: u64,
     ) -> Room {
+        let whole = |bytes| round_up_to_block(bytes).max(2 * BLOCK_BYTES);
         Room {
             disk,
-            segment_bytes: round_up_to_block(segment_bytes).max(2 * BLOCK_BYTES),
+            next_bytes: whole(settings.first_segment_bytes),
+            segment_bytes: whole(settings.log_segment_bytes),
             spares,
             entered: 0,
             left: 0,
@@ -111,7 +116,11 @@ impl Room {
 
     fn make_or_use_reserve(&mut self, bytes: u64, need: Need) -> io::Result<Spare> {
         let needed = round_up_to_block(bytes) + BLOCK_BYTES;
-        match self.make(self.segment_bytes.max(needed)) {
+        let made = self.make(self.next_bytes.max(needed));
+        if made.is_ok() {
+            self.next_bytes = self.segment_bytes;
+        }
+        match made {
             Err(error) if is_full(&error) && need == Need::State => {
                 let reserve = self.reserve.take_if(|spare| spare.capacity() >= bytes);
                 reserve.ok_or(error)
@@ -171,6 +180,14 @@ impl Room {
     pub fn wants(&self, bytes: u64, coming: usize) -> bool {
         let ahead = self.spares.len() - self.entered + coming;
         bytes == self.segment_bytes && ahead < SPARES_MAX
+    }
+
+    /// Lets go of a spare that nothing is planned in, the reserve last.
+    pub fn give_up(&mut self) -> Option<Spare> {
+        if self.spares.len() > self.entered {
+            return self.spares.pop_back();
+        }
+        self.reserve.take()
     }
 
     pub fn add(&mut self, spare: Spare) {

@@ -3,7 +3,7 @@
 use super::checkpoint::{self, DataFile, Files};
 use super::data::DataSegment;
 use super::disk::Disk;
-use super::room::{Spare, make_spare};
+use super::room::{Spare, is_full, make_spare};
 use super::segment::{checkpoint_name, data_name};
 use super::shared::{Sealed, Shared};
 use std::collections::HashMap;
@@ -67,8 +67,10 @@ impl Shared {
         let mut core = self.core.lock();
         core.sequencer.expire_producers(now);
         let oldest = core.sealed.front().map(|sealed| &sealed.segment);
+        let oldest = oldest.or(writer.segment.as_ref());
+        let header = oldest.map_or_else(|| writer.next_header(), |segment| segment.header);
         let mut files = Files::default();
-        files.follow(&oldest.unwrap_or(&writer.segment).header);
+        files.follow(&header);
         (files, checkpoint::encode_state(&core.sequencer))
     }
 
@@ -91,7 +93,14 @@ impl Shared {
 
     fn write_checkpoint(&self, upkeep: &mut Upkeep, state: &[u8], files: &Files) -> io::Result<()> {
         let disk = self.disk.as_ref();
-        checkpoint::write(disk, upkeep.checkpoint + 1, state, files)?;
+        // On a full disk a checkpoint is what makes space: spares are given up for it.
+        while let Err(error) = checkpoint::write(disk, upkeep.checkpoint + 1, state, files) {
+            let spare = self.core.lock().room.give_up();
+            match spare {
+                Some(spare) if is_full(&error) => disk.remove(&spare.name)?,
+                _ => return Err(error),
+            }
+        }
         let before = upkeep.checkpoint;
         upkeep.checkpoint += 1;
         let folded = std::mem::take(&mut upkeep.folded);

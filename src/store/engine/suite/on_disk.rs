@@ -12,7 +12,7 @@ use std::sync::Arc;
 const ROUNDS_MAX: usize = 10_000;
 
 /// Whether the disk may fill up: not before a full one can be opened again.
-const FULL_DISKS: bool = false;
+const FULL_DISKS: bool = true;
 
 pub struct OnDisk {
     pub disk: Faulty,
