@@ -178,7 +178,11 @@ impl<'s> Play<'s> {
         *changes += 1;
         let may_refuse = appends || *changes > CHANGES_WHILE_FULL;
         let answer = match answer.try_recv() {
-            Ok(Err(EngineError::Failed(_))) => return,
+            Ok(Err(EngineError::Failed(_))) => {
+                // It may have been written all the same.
+                self.states.extend(decided.after);
+                return;
+            }
             answer => answer.expect("settled").expect("the engine lives"),
         };
         if answer == [Err(Refusal::Full)] && may_refuse {
