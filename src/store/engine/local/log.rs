@@ -4,8 +4,8 @@
 use super::disk::Disk;
 use super::frame::{self, Place};
 use super::index::Group;
-use super::room::Spare;
-use super::segment::{LogAt, Segment, SegmentHeader};
+use super::room::{Need, Spare};
+use super::segment::{BLOCK_BYTES, LogAt, Segment, SegmentHeader};
 use super::shared::{Core, News, Queued, Sealed, Shared, Written};
 use crate::config::Durability;
 use crate::store::Position;
@@ -142,20 +142,17 @@ impl Shared {
         true
     }
 
-    /// Records that all is durable in an empty frame, if the newest frame does not say so.
+    /// Records that all is durable in an empty frame, if nothing on disk says so yet.
     pub fn record_idle(&self) -> bool {
         let mut writer = self.writer.lock();
-        let synced = {
-            let mut core = self.core.lock();
-            let is_idle = core.queue.is_empty() && core.written.is_empty() && core.pending == 0;
-            let is_due = writer.recorded < writer.filled && core.synced >= writer.filled;
-            if core.failed.is_some() || !is_idle || !is_due || !core.room.take_block() {
-                return false;
-            }
-            core.synced
+        let Some(taken) = self.core.lock().take_block(&writer) else {
+            return false;
         };
         let filled = writer.filled;
-        match self.write_frame(&mut writer, Vec::new(), Position(0), synced) {
+        let written = self
+            .enter_if_needed(&mut writer, taken.spare)
+            .and_then(|()| self.write_frame(&mut writer, Vec::new(), Position(0), taken.synced));
+        match written {
             Ok(group) => {
                 writer.filled = filled;
                 self.hand_over(&writer, Some(group.segment), None);
@@ -293,6 +290,28 @@ impl Shared {
 }
 
 impl Core {
+    /// Takes the room of an empty frame, if the log is idle and one is due.
+    fn take_block(&mut self, writer: &Writer) -> Option<Taken> {
+        let is_idle = self.queue.is_empty() && self.written.is_empty() && self.pending == 0;
+        let is_due = writer.recorded < writer.filled && self.synced >= writer.filled;
+        if self.failed.is_some() || !is_idle || !is_due {
+            return None;
+        }
+        let mut spare = None;
+        if !self.room.take_block() {
+            // Only before the first frame since the start is a segment begun for this.
+            if writer.segment.is_some() || self.room.plan(BLOCK_BYTES, Need::State).is_err() {
+                return None;
+            }
+            spare = self.room.next_segment(BLOCK_BYTES);
+        }
+        Some(Taken {
+            queued: Vec::new(),
+            spare,
+            synced: self.synced,
+        })
+    }
+
     /// Takes as many queued commits as make one group in the current segment, at least one.
     fn take_group(&mut self, writer: &Writer, bytes_max: u64) -> Option<Taken> {
         if self.failed.is_some() {

@@ -7,7 +7,7 @@ use super::index::Index;
 use super::log::Writer;
 use super::recovery::{Followed, list_segments};
 use super::room::{Room, Spare};
-use super::segment::{BLOCK_BYTES, Segment};
+use super::segment::{BLOCK_BYTES, LogAt, Segment};
 use super::segment::{data_name, log_name, number_in};
 use super::settings::{LocalSettings, OpenError};
 use super::shared::Core;
@@ -53,7 +53,8 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
         segment: None,
         at: followed.at,
         crc: followed.crc,
-        recorded: followed.at,
+        // What was followed beyond the checkpoint is durable now, and no frame says so yet.
+        recorded: LogAt(checkpoint.files.durable),
         filled: followed.at,
         next_sequence,
     };
