@@ -95,11 +95,11 @@ impl Shared {
         let disk = self.disk.as_ref();
         // On a full disk a checkpoint is what makes space: spares are given up for it.
         while let Err(error) = checkpoint::write(disk, upkeep.checkpoint + 1, state, files) {
-            let spare = self.core.lock().room.give_up();
-            match spare {
-                Some(spare) if is_full(&error) => disk.remove(&spare.name)?,
-                _ => return Err(error),
-            }
+            let given_up = match is_full(&error) {
+                true => self.core.lock().room.give_up(),
+                false => None,
+            };
+            disk.remove(&given_up.ok_or(error)?.name)?;
         }
         let before = upkeep.checkpoint;
         upkeep.checkpoint += 1;

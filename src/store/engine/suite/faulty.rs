@@ -343,7 +343,9 @@ impl DiskFile for Handle {
             // A failed write may have written anything; here it is the first half.
             Err(_) => &bytes[..bytes.len() / 2],
         };
-        machine.grow(self.file, at + bytes.len())?;
+        if let Err(full) = machine.grow(self.file, at + bytes.len()) {
+            return result.and(Err(full));
+        }
         machine.files[self.file].write(at, bytes);
         result
     }
