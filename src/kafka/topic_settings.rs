@@ -73,7 +73,9 @@ impl Bounds {
 }
 
 macro_rules! topic_settings {
-    ($($name:literal $kind:ident = $default:literal, $check:expr, $broker:literal, $doc:expr;)*) => {
+    ($(
+        $name:literal $kind:ident = $default:literal, $check:expr, $broker:literal, $doc:expr;
+    )*) => {
         pub const TOPIC_SETTINGS: &[TopicSetting] = &[$(TopicSetting {
             name: $name,
             kind: Kind::$kind,

@@ -38,6 +38,9 @@ pub trait DiskFile: Send + Sync + 'static {
     fn allocate(&self, bytes: u64) -> io::Result<()>;
 }
 
+/// The file that keeps a second process out.
+pub const LOCK: &str = "lock";
+
 /// A real directory, locked against a second process for as long as this value lives.
 pub struct Directory {
     path: PathBuf,
@@ -49,10 +52,10 @@ impl Directory {
     /// Makes the directory if need be, and locks it.
     pub fn lock(path: &Path) -> Result<Directory, OpenError> {
         let failed = || OpenError::disk(format!("data directory {}", path.display()));
-        std::fs::create_dir_all(path).map_err(failed())?;
+        make(path).map_err(failed())?;
         let mut options = OpenOptions::new();
         let options = options.create(true).truncate(false).write(true);
-        let lock = options.open(path.join("lock")).map_err(failed())?;
+        let lock = options.open(path.join(LOCK)).map_err(failed())?;
         let exclusive = rustix::fs::FlockOperation::NonBlockingLockExclusive;
         match rustix::fs::flock(&lock, exclusive) {
             Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -65,6 +68,15 @@ impl Directory {
             lock,
         })
     }
+}
+
+/// Makes the directory, and makes its making durable: what is in it is no safer than its name.
+fn make(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(path)?;
+    File::open(path.join(".."))?.sync_all()
 }
 
 impl Disk for Directory {
