@@ -6,7 +6,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use braid_clients::Checks;
 use braid_clients::checks::now_ms;
-use braid_clients::kinesis::{From, client, read, shard_id, stream};
+use braid_clients::kinesis::{From, arrival_ms, client, read, shard_id, stream};
 use braid_clients::sequence::Sequence;
 use md5::{Digest, Md5};
 
@@ -97,11 +97,8 @@ async fn put_record() -> Result<()> {
             record.partition_key() == Some(&format!("größe-{index}")),
             "key {index}"
         );
-        let arrival = record.approximate_arrival_timestamp.context("no arrival")?;
-        ensure!(
-            range.contains(&arrival.to_millis()?),
-            "{arrival} is not now"
-        );
+        let arrival = arrival_ms(record)?;
+        ensure!(range.contains(&arrival), "{arrival} is not now");
     }
     let sorted = numbers.is_sorted_by(|one, next| one < next);
     ensure!(sorted, "numbers do not grow: {numbers:?}");

@@ -7,7 +7,9 @@ use aws_sdk_kinesis::types::{PutRecordsRequestEntry, Record};
 use aws_smithy_types::DateTime;
 use braid_clients::Checks;
 use braid_clients::checks::now_ms;
-use braid_clients::kinesis::{From, client, follow_by, iterator, read, shard_id, stream};
+use braid_clients::kinesis::{
+    From, arrival_ms, client, follow_by, iterator, read, shard_id, stream,
+};
 use std::time::Duration;
 
 pub async fn run(checks: &mut Checks) {
@@ -171,15 +173,11 @@ async fn at_timestamp() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let records = all(&client, &name, 20).await?;
-    let arrival = |record: &Record| {
-        let arrival = record.approximate_arrival_timestamp.context("no arrival")?;
-        anyhow::Ok(arrival.to_millis()?)
-    };
 
     for index in [0, 4, 5, 12, 19] {
-        let time_ms = arrival(&records[index])?;
+        let time_ms = arrival_ms(&records[index])?;
         let mut expected = 0;
-        while arrival(&records[expected])? < time_ms {
+        while arrival_ms(&records[expected])? < time_ms {
             expected += 1;
         }
         let from = From::AtTimestamp(DateTime::from_millis(time_ms));

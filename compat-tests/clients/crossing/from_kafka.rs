@@ -7,7 +7,7 @@ use aws_smithy_types::DateTime;
 use braid_clients::Checks;
 use braid_clients::checks::now_ms;
 use braid_clients::kafka::{CODECS, Given, produce, producer, topic, topic_with};
-use braid_clients::kinesis::{From, client, follow_by, iterator, read, shard_id};
+use braid_clients::kinesis::{From, arrival_ms, client, follow_by, iterator, read, shard_id};
 use braid_clients::sequence::Sequence;
 use md5::{Digest, Md5};
 use std::time::Duration;
@@ -119,8 +119,7 @@ pub fn compare(given: &[&Given], records: &[Record], shard: u32, since_ms: i64) 
         );
         ensure!(number.shard == shard, "record {offset}: {number:?}");
         stamps.push(number.stamp);
-        let arrival = record.approximate_arrival_timestamp.context("no arrival")?;
-        let arrival_ms = arrival.to_millis()?;
+        let arrival_ms = arrival_ms(record)?;
         ensure!(
             arrival_before <= arrival_ms && arrival_ms <= now_ms() + 1,
             "record {offset} arrived at {arrival_ms} after {arrival_before}"
@@ -193,19 +192,11 @@ async fn from_each_arrival(
     shard: &str,
     records: &[Record],
 ) -> Result<()> {
-    let arrival = |record: &Record| {
-        record
-            .approximate_arrival_timestamp
-            .map(DateTime::to_millis)
-    };
     for index in [0, records.len() / 2, records.len() - 1] {
-        let time = records[index]
-            .approximate_arrival_timestamp
-            .context("no arrival")?;
-        let time_ms = time.to_millis()?;
-        let earlier = |record: &&Record| matches!(arrival(record), Some(Ok(ms)) if ms < time_ms);
+        let time_ms = arrival_ms(&records[index])?;
+        let earlier = |record: &&Record| arrival_ms(record).is_ok_and(|ms| ms < time_ms);
         let first = records.iter().take_while(earlier).count();
-        let from = From::AtTimestamp(time);
+        let from = From::AtTimestamp(DateTime::from_millis(time_ms));
         let found = read(client, stream, shard, from, records.len() - first).await?;
         ensure!(
             found == records[first..],

@@ -6,7 +6,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use braid_clients::Checks;
 use braid_clients::kafka::{Given, REQUEST_WAIT, client as kafka_client, read_all};
-use braid_clients::kinesis::{From, client, read, shard_id, stream};
+use braid_clients::kinesis::{From, arrival_ms, client, read, shard_id, stream};
 use braid_clients::sequence::Sequence;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::OwnedMessage;
@@ -117,11 +117,10 @@ async fn compare(client: &Client, stream: &str, puts: &[Put]) -> Result<()> {
                 "{}",
                 record.sequence_number
             );
-            let arrival = record.approximate_arrival_timestamp.context("no arrival")?;
-            let created = rdkafka::Timestamp::CreateTime(arrival.to_millis()?);
+            let created = rdkafka::Timestamp::CreateTime(arrival_ms(record)?);
             ensure!(
                 message.timestamp() == created,
-                "{:?}, {arrival}",
+                "{:?}, not {created:?}",
                 message.timestamp()
             );
         }

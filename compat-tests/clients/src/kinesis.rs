@@ -165,6 +165,14 @@ pub async fn read(
     follow(client, iterator, count).await.context(described)
 }
 
+/// When a record arrived, in milliseconds. The SDK reads a JSON number as a binary fraction, which
+/// may lie a millionth below the millisecond that was written.
+pub fn arrival_ms(record: &Record) -> Result<i64> {
+    let time = record.approximate_arrival_timestamp.context("no arrival")?;
+    let ms = (time.subsec_nanos() + 500_000) / 1_000_000;
+    Ok(time.secs() * 1000 + i64::from(ms))
+}
+
 /// The usual id of a shard.
 pub fn shard_id(index: usize) -> String {
     format!("shardId-{index:012}")

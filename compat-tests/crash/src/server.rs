@@ -60,6 +60,12 @@ impl Installed {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
+        // The lanes' own variables are no settings of the server.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("BRAID_") {
+                command.env_remove(name);
+            }
+        }
         let child = command.spawn().context("starting the server")?;
         Ok(Life { child })
     }
