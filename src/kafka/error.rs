@@ -54,7 +54,7 @@ impl From<&Refusal> for Code {
             Refusal::GroupFull => Code::GroupMaxSizeReached,
             Refusal::NonEmptyGroup => Code::NonEmptyGroup,
             // Retriable: the client looks for the coordinator and tries again.
-            Refusal::NotStored => Code::CoordinatorNotAvailable,
+            Refusal::Unavailable => Code::CoordinatorNotAvailable,
         }
     }
 }

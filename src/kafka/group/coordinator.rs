@@ -21,6 +21,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+/// Groups with members, or with members to come, at a time.
+const GROUPS_MAX: usize = 100_000;
+
 /// All groups that have members, and the way to the stored rest.
 pub struct Groups {
     store: Arc<Store>,
@@ -94,6 +97,10 @@ impl Groups {
         if !is_live && stored.is_none() && !join.member.is_empty() {
             // The asker holds the other end and cannot be gone.
             let _ = answer.send(Err(Refusal::UnknownMember));
+            return parked;
+        }
+        if !is_live && live.slots.len() >= GROUPS_MAX {
+            let _ = answer.send(Err(Refusal::Unavailable));
             return parked;
         }
         let membership = stored.map_or_else(Bytes::new, |stored| stored.membership.clone());
@@ -226,7 +233,7 @@ impl Groups {
         if let Err(error) = &outcome {
             tracing::error!(group = %name, %error, "the group could not be stored");
         }
-        let outcome = outcome.map_err(|_| Refusal::NotStored);
+        let outcome = outcome.map_err(|_| Refusal::Unavailable);
         let mut live = self.live.lock();
         if let Some(slot) = live.slots.get_mut(name) {
             slot.group.stored(number, outcome, self.now());
@@ -266,6 +273,9 @@ impl Groups {
             if live.timers.add(deadline, name.clone()) {
                 self.alarm.notify_one();
             }
+            let Live { slots, timers, .. } = live;
+            let counts = |at, name: &Name| slots.get(name).is_some_and(|s| s.armed == Some(at));
+            timers.tidy(slots.len(), counts);
         }
     }
 

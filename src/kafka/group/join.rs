@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 /// More protocols than this in one join are refused as inconsistent.
 pub const PROTOCOLS_MAX: usize = 64;
+/// What all members of one group may say of themselves together.
+const METADATA_BYTES_MAX: usize = 16 << 20;
 
 /// A request to join.
 #[derive(Clone, Debug)]
@@ -56,7 +58,7 @@ impl Group {
     }
 
     fn try_join(&mut self, ticket: Ticket, join: Join, now: Moment) -> Result<(), Refusal> {
-        if !self.has_room_for(&join.member) {
+        if !self.has_room_for(&join.member) || !self.can_hold(&join) {
             self.pending.remove(&join.member);
             return Err(Refusal::GroupFull);
         }
@@ -79,13 +81,24 @@ impl Group {
         let max = self.limits.members_max;
         let known = self.members.get(id);
         let present = match self.phase {
-            Phase::Empty => return self.pending.len() < max,
+            Phase::Empty => 0,
             Phase::Joining(_) if known.is_some_and(Member::awaits_join) => return true,
             Phase::Joining(_) => self.members.values().filter(|m| m.awaits_join()).count(),
             Phase::Syncing { .. } | Phase::Stable if known.is_some() => return true,
             Phase::Syncing { .. } | Phase::Stable => self.members.len(),
         };
         present < max && (self.pending.len() < max || self.pending.contains_key(id))
+    }
+
+    /// Whether what the members say of themselves stays within bounds.
+    fn can_hold(&self, join: &Join) -> bool {
+        let bytes = |protocols: &[Protocol]| -> usize {
+            let each = protocols.iter().map(|p| p.name.len() + p.metadata.len());
+            each.sum()
+        };
+        let others = self.members.values().filter(|m| m.id != join.member);
+        let held: usize = others.map(|member| bytes(&member.protocols)).sum();
+        held + bytes(&join.protocols) <= METADATA_BYTES_MAX
     }
 
     /// Whether some protocol of the newcomer's is one that every member supports.

@@ -39,7 +39,9 @@ impl<T> Parked<T> {
 
     /// The answer; a group that went away without one could not be kept.
     pub async fn answered(mut self) -> Result<T, Refusal> {
-        (&mut self.answer).await.unwrap_or(Err(Refusal::NotStored))
+        (&mut self.answer)
+            .await
+            .unwrap_or(Err(Refusal::Unavailable))
     }
 
     /// The same, but when the server stops the asker is sent to look for the group again.
@@ -47,7 +49,7 @@ impl<T> Parked<T> {
         tokio::select! {
             biased;
             answer = self.answered() => answer,
-            () = stopping => Err(Refusal::NotStored),
+            () = stopping => Err(Refusal::Unavailable),
         }
     }
 }

@@ -49,9 +49,9 @@ pub enum Refusal {
     GroupFull,
     #[error("the group still has members")]
     NonEmptyGroup,
-    /// The write failed, or the server is stopping.
-    #[error("the group could not be stored")]
-    NotStored,
+    /// A write failed, the server is stopping, or it has all the groups that it can hold.
+    #[error("the group is not available now")]
+    Unavailable,
 }
 
 /// Bounds that the machine enforces.

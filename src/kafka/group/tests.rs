@@ -300,9 +300,9 @@ fn an_assignment_that_cannot_be_stored_is_refused_and_everybody_rejoins() {
     let number = played.stores[0];
     played
         .group
-        .stored(number, Err(Refusal::NotStored), played.now);
+        .stored(number, Err(Refusal::Unavailable), played.now);
     played.collect();
-    assert_eq!(played.synced[&leader], Err(Refusal::NotStored));
+    assert_eq!(played.synced[&leader], Err(Refusal::Unavailable));
     assert_eq!(played.heartbeat("a"), Err(Refusal::RebalanceInProgress));
 }
 
@@ -430,6 +430,30 @@ fn a_full_group_takes_no_more_but_lets_its_own_members_rejoin() {
     assert_eq!(played.refused(fifth), &Refusal::GroupFull);
     played.join(join_as("a"));
     assert_eq!(played.heartbeat("b"), Err(Refusal::RebalanceInProgress));
+}
+
+#[test]
+fn a_pending_member_takes_the_last_place() {
+    let mut played = Played::stable(&["a", "b", "c"]);
+    let limited = |fresh| Join {
+        must_know_its_id: true,
+        ..new_member(fresh)
+    };
+    played.join(limited("d"));
+    let fourth = played.join(join_as("d"));
+    assert!(
+        !played.joined.contains_key(&fourth),
+        "parked until the others rejoin"
+    );
+}
+
+#[test]
+fn what_members_say_of_themselves_is_bounded() {
+    let mut played = Played::stable(&["a"]);
+    let mut large = new_member("b");
+    large.protocols[0].metadata = Bytes::from(vec![0; 17 << 20]);
+    let ticket = played.join(large);
+    assert_eq!(played.refused(ticket), &Refusal::GroupFull);
 }
 
 fn stable_static() -> Played {
