@@ -235,8 +235,12 @@ impl Sequencer {
             Some(producer) if !producer.is_expired(*arrival) => producer.record(sequence, sent),
             // One that was forgotten starts over, with nothing of its old window.
             _ => {
-                let producer = Producer::new(sequence, sent);
-                tail.producers.insert(sequence.id, producer);
+                let producers = &mut tail.producers;
+                // The table grows only once nobody in it can be forgotten.
+                if producers.len() == producers.capacity() {
+                    producers.retain(|_, producer| !producer.is_expired(*arrival));
+                }
+                producers.insert(sequence.id, Producer::new(sequence, sent));
             }
         }
     }

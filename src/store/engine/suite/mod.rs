@@ -3,6 +3,7 @@
 //!
 //! `BRAID_SUITE_CASES` raises the number of cases; `BRAID_SUITE_SEED` starts elsewhere.
 
+mod atoms;
 mod bytes;
 mod callers;
 mod delaying;
