@@ -95,6 +95,10 @@ const DIFFERENCES: &str = "
 * Kafka readers see a Kinesis record's partition key as its key, its data as its value, its arrival
   as its timestamp, and its explicit hash key, if it had one, as the header
   `kinesis.explicit-hash-key`.
+* A batch that cannot be decoded, or a record that expands beyond `kinesis-record-bytes-max`, is
+  passed over by Kinesis readers, with what is left of its batch. Kafka readers get it as it came.
+* A Kinesis record goes by the MD5 of its partition key (`key.routing` is not read yet). A KPL
+  aggregate is one record on both sides: Kinesis consumers split it, Kafka's do not.
 ";
 
 fn page() -> String {
