@@ -73,7 +73,9 @@ impl Producer {
         if let Some(sent) = self.recent.iter().find(same) {
             return Judgement::Duplicate(*sent);
         }
-        let newest = self.recent.back().expect("a producer is known by a batch");
+        let Some(newest) = self.recent.back() else {
+            return Judgement::Next;
+        };
         let expected = last_sequence(newest.last, 2);
         if sequence.first == expected {
             return Judgement::Next;

@@ -11,7 +11,9 @@ mod shown;
 mod suite;
 mod watchers;
 
-pub use local::{Directory, Disk, DiskFile, Local, LocalSettings, Open, OpenError, Pace};
+pub use local::{Directory, Local, LocalSettings, OpenError, Pace};
+#[cfg(test)]
+pub use local::{Disk, DiskFile, Open};
 pub use memory::Memory;
 
 use super::batch::Batch;

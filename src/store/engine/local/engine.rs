@@ -47,7 +47,11 @@ impl Local {
             threads,
         })
     }
+}
 
+/// The steps that the threads otherwise take.
+#[cfg(test)]
+impl Local {
     /// Writes one group of what is queued; false if there was nothing to write.
     pub fn write_queued(&self) -> bool {
         self.shared.write_queued()

@@ -23,7 +23,9 @@ mod table;
 mod threads;
 mod upkeep;
 
-pub use disk::{Directory, Disk, DiskFile, Open};
+pub use disk::Directory;
+#[cfg(test)]
+pub use disk::{Disk, DiskFile, Open};
 pub use engine::Local;
 pub use settings::{LocalSettings, OpenError, Pace};
 

@@ -63,7 +63,7 @@ impl AppendEntry {
     pub fn info(&self) -> BatchInfo {
         BatchInfo {
             base: self.base,
-            next: Offset(self.base.0.saturating_add(u64::from(self.span))),
+            next: self.base.plus(u64::from(self.span)),
             bytes: self.length,
             arrival: self.arrival,
             max_timestamp: self.max_timestamp,
@@ -90,7 +90,8 @@ impl AppendEntry {
         if (entry.length as usize) < batch::HEADER_BYTES {
             return Err("a batch's length");
         }
-        Ok(entry)
+        let next = entry.base.0.checked_add(u64::from(entry.span));
+        next.map(|_| entry).ok_or("a batch's offset")
     }
 }
 
