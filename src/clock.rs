@@ -19,6 +19,7 @@ impl Clock {
     }
 
     /// A clock that stands still until it is set.
+    #[cfg(test)]
     pub fn fixed(now: Timestamp) -> Clock {
         let clock = Clock::default();
         clock.set(now);
@@ -26,6 +27,7 @@ impl Clock {
     }
 
     /// Makes this clock and all its clones tell `now`; later than the epoch.
+    #[cfg(test)]
     pub fn set(&self, now: Timestamp) {
         self.fixed_ms.store(now.0, Ordering::Relaxed);
     }

@@ -1,7 +1,5 @@
 //! One server that speaks the Kafka protocol and the Kinesis API over one log.
 
-#![allow(dead_code, unused_imports)] // Until every part has its caller.
-
 mod admin;
 mod clock;
 mod config;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// One row of the table.
 pub struct Setting {
-    /// The flag and the TOML key; the environment variable is made from it.
+    /// The flag and the TOML key; the environment variable has the same words.
     pub name: &'static str,
     pub doc: &'static str,
     /// A flag that needs no value.
@@ -20,11 +20,6 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// `BRAID_KAFKA_LISTEN` for `kafka-listen`.
-    pub fn variable(&self) -> String {
-        format!("BRAID_{}", self.name.to_uppercase().replace('-', "_"))
-    }
-
     pub fn unit(&self) -> Unit {
         Unit::of(self.name)
     }

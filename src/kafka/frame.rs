@@ -33,12 +33,6 @@ pub struct Frame {
     pub held: Option<OwnedSemaphorePermit>,
 }
 
-impl Frame {
-    pub fn bytes(&self) -> usize {
-        LENGTH_BYTES + HEAD_BYTES + self.body.len()
-    }
-}
-
 /// What there is of a body before room for it is asked for.
 enum Front {
     Whole(Bytes),

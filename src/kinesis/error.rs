@@ -55,10 +55,6 @@ impl ApiError {
         ApiError::client("ExpiredNextTokenException", message)
     }
 
-    pub fn throughput_exceeded(message: impl Into<String>) -> ApiError {
-        ApiError::client("ProvisionedThroughputExceededException", message)
-    }
-
     /// How a request with DryRun is told that it would have succeeded (spec B).
     pub fn dry_run() -> ApiError {
         ApiError::client(

@@ -3,7 +3,7 @@
 //! Every connection is bounded in headers, time and what it may buffer; bodies are bounded
 //! together (`body`). A connection task never ends the process.
 
-use super::body::{Bodies, Unread};
+use super::body::Bodies;
 use super::cx::Cx;
 use super::reader::Reader;
 use super::request::{self, Asked};

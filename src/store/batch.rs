@@ -145,10 +145,6 @@ impl Batch {
         u32::from_be_bytes(array(&self.bytes, 17))
     }
 
-    pub fn attributes(&self) -> i16 {
-        i16::from_be_bytes(array(&self.bytes, 21))
-    }
-
     pub fn codec(&self) -> Result<Codec, Malformed> {
         match self.bytes[22] & 0x07 {
             0 => Ok(Codec::None),
@@ -163,10 +159,6 @@ impl Batch {
     /// Attribute bit 3: every record's time is the batch's maximum timestamp.
     pub fn is_log_append_time(&self) -> bool {
         self.bytes[22] & 0x08 != 0
-    }
-
-    pub fn is_transactional(&self) -> bool {
-        self.bytes[22] & 0x10 != 0
     }
 
     pub fn is_control(&self) -> bool {

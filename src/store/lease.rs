@@ -90,19 +90,6 @@ impl View {
         async move { Ok(done.await?.map(drop)?) }
     }
 
-    /// Forgets committed offsets; their place is taken when this returns.
-    pub fn remove_commits(
-        &self,
-        keys: Vec<CommitKey>,
-    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
-        let done = self.commit(
-            keys.into_iter()
-                .map(|key| remove(Key::Commit(key)))
-                .collect(),
-        );
-        async move { Ok(done.await?.map(drop)?) }
-    }
-
     /// A group's committed offset of one partition of this incarnation of the stream.
     pub fn committed(
         &self,

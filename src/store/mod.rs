@@ -22,7 +22,7 @@ mod stream;
 mod varint;
 mod view;
 
-pub use batch::{Batch, Codec, HEADER_BYTES, Malformed, ProducerSequence};
+pub use batch::{Batch, Codec, HEADER_BYTES, Malformed};
 pub use builder::BatchBuilder;
 pub use catalog::NewStream;
 pub use engine::{AppendTimes, BatchInfo, Engine, EngineError, Memory, Placed, Run, Seek, Status};
@@ -33,14 +33,16 @@ pub use ids::{
     StreamId, Timestamp,
 };
 pub use lease::NewCommit;
-pub use partition::{Growth, NewBatch, Partition};
+pub use partition::{NewBatch, Partition};
 #[cfg(test)]
 pub use record::{Header, Headers};
 pub use record::{Record, Undecodable};
 pub use records::Records;
 pub use retention::Retention;
 pub use settings::Settings;
-pub use shard::{Closed, HashRange, Shard};
-pub use state::{Commit, CommitKey, Group};
+pub use shard::Shard;
+#[cfg(test)]
+pub use shard::{Closed, HashRange};
+pub use state::{Commit, Group};
 pub use stream::Stream;
 pub use view::{Store, View};

@@ -149,6 +149,7 @@ impl Partition {
     }
 
     /// Moves the log start forward to `to` and waits until that is durable.
+    #[cfg(test)]
     pub async fn trim(&self, to: Offset) -> Result<(), StoreError> {
         let atom = vec![Intent::Trim {
             partition: self.id,

@@ -9,7 +9,7 @@ use crate::kafka::cx::{Cx, LEADER_EPOCH};
 use crate::kafka::error::{ApiError, Code, NONE};
 use crate::kafka::reply::Reply;
 use crate::kafka::topic;
-use crate::store::{Name, Settings, StoreError, Stream, StreamId};
+use crate::store::{Name, Settings, Stream, StreamId};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,

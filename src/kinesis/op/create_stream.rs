@@ -6,7 +6,7 @@ use crate::kinesis::error::ApiError;
 use crate::kinesis::input::{input, structure};
 use crate::kinesis::shape::{STREAM_NAME, Shape, TAGS, choice, integer, integer_from};
 use crate::kinesis::stream::worded;
-use crate::kinesis::{input::Shaped, tags};
+use crate::kinesis::tags;
 use crate::store::{NewStream, Settings};
 
 /// Shards of an on-demand stream, and of one that is made without a number.

@@ -10,8 +10,10 @@ input! {
     pub struct Input = "DeleteStreamInput" {
         stream_name: Option<String> = "StreamName", STREAM_NAME;
         /// There are no registered consumers yet whose deletion it could enforce.
+        #[expect(dead_code, reason = "until there are consumers")]
         enforce_consumer_deletion: Option<bool> = "EnforceConsumerDeletion", Shape::Boolean;
         stream_arn: Option<String> = "StreamARN", STREAM_ARN;
+        #[expect(dead_code, reason = "reserved by the service: taken and not looked at")]
         stream_id: Option<String> = "StreamId", STREAM_ID;
     }
 }

@@ -13,6 +13,7 @@ input! {
     pub struct Input = "DescribeStreamSummaryInput" {
         stream_name: Option<String> = "StreamName", STREAM_NAME;
         stream_arn: Option<String> = "StreamARN", STREAM_ARN;
+        #[expect(dead_code, reason = "reserved by the service: taken and not looked at")]
         stream_id: Option<String> = "StreamId", STREAM_ID;
     }
 }

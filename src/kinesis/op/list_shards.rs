@@ -3,7 +3,7 @@
 use crate::kinesis::answer::Answer;
 use crate::kinesis::cx::Cx;
 use crate::kinesis::error::ApiError;
-use crate::kinesis::input::{Shaped, input, structure};
+use crate::kinesis::input::{input, structure};
 use crate::kinesis::shape::{
     NEXT_TOKEN, SHARD_ID, STREAM_ARN, STREAM_ID, STREAM_NAME, Shape, choice, integer,
 };
@@ -27,6 +27,7 @@ input! {
         stream_name: Option<String> = "StreamName", STREAM_NAME;
         filter: Option<Filter> = "ShardFilter", Shape::Structure(Filter::STRUCTURE);
         stream_arn: Option<String> = "StreamARN", STREAM_ARN;
+        #[expect(dead_code, reason = "reserved by the service: taken and not looked at")]
         stream_id: Option<String> = "StreamId", STREAM_ID;
     }
 }

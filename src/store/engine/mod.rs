@@ -84,6 +84,10 @@ pub enum Intent {
         expect: Expect,
     },
     /// Changes nothing; only demands.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for leases; the suite proves it")
+    )]
     Require { key: Key, expect: Expect },
     /// Makes a new, empty partition.
     Open { partition: PartitionId },
@@ -119,6 +123,10 @@ pub enum AppendTimes {
 pub enum Expect {
     Anything,
     Absent,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for leases; the suite proves it")
+    )]
     Present,
     /// Exactly the value that the commit at this position wrote.
     Version(Position),

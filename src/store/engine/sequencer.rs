@@ -168,10 +168,6 @@ impl Sequencer {
         }
     }
 
-    pub fn tail(&self, partition: PartitionId) -> Option<&Tail> {
-        self.partitions.get(&partition)
-    }
-
     /// Everything, for a checkpoint.
     pub fn values(&self) -> impl Iterator<Item = (&Key, &Entry)> {
         self.values.iter()

@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::clock::Clock;
+use crate::store::Group;
 use crate::store::batch::Batch;
 use crate::store::catalog::NewStream;
 use crate::store::engine::{AppendTimes, Memory};
 use crate::store::lease::NewCommit;
 use crate::store::partition::NewBatch;
 use crate::store::stream::Stream;
-use crate::store::{Group, StreamId};
 use bytes::Bytes;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);

@@ -4,7 +4,7 @@ use super::model::{Kept, Part, State, entry};
 use super::resolve::{KEYS, key};
 use crate::store::PartitionId;
 use crate::store::batch::Batch;
-use crate::store::engine::{BatchInfo, Engine, Read, ReadError, Run, Status};
+use crate::store::engine::{Engine, Read, ReadError, Run, Status};
 use crate::store::state::{Entry, Key};
 use std::collections::BTreeMap;
 use std::sync::Arc;
