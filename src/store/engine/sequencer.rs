@@ -168,6 +168,11 @@ impl Sequencer {
         }
     }
 
+    #[cfg(test)]
+    pub fn tail(&self, partition: PartitionId) -> Option<&Tail> {
+        self.partitions.get(&partition)
+    }
+
     /// Everything, for a checkpoint.
     pub fn values(&self) -> impl Iterator<Item = (&Key, &Entry)> {
         self.values.iter()
