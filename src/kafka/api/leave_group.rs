@@ -8,6 +8,7 @@ use crate::kafka::error::{Code, NONE};
 use crate::kafka::group::{Leaver, Refusal};
 use crate::kafka::reply::Reply;
 use crate::kafka::text::name;
+use crate::store::Name;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
@@ -24,12 +25,12 @@ pub async fn handle(
     let group = name(&request.group_id);
     if version < 3 {
         let lone = MemberIdentity::default().with_member_id(request.member_id);
-        let left = cx.groups.leave(&group, &[leaver(&lone)]);
+        let left = leave(cx, &group, &[leaver(&lone)]);
         let code = left.first().map_or(NONE, code);
         return Reply::Now(LeaveGroupResponse::default().with_error_code(code));
     }
     let leavers: Vec<Leaver> = request.members.iter().map(leaver).collect();
-    let left = cx.groups.leave(&group, &leavers);
+    let left = leave(cx, &group, &leavers);
     let members = request.members.into_iter().zip(&left);
     let members = members.map(|(member, left)| {
         MemberResponse::default()
@@ -38,6 +39,13 @@ pub async fn handle(
             .with_error_code(code(left))
     });
     Reply::Now(LeaveGroupResponse::default().with_members(members.collect()))
+}
+
+fn leave(cx: &Cx, group: &Name, leavers: &[Leaver]) -> Vec<Result<(), Refusal>> {
+    let left = cx.groups.leave(group, leavers);
+    // Seen by this request, so that the answer waits until a group that is empty now is stored.
+    drop(cx.store.group(group));
+    left
 }
 
 fn leaver(member: &MemberIdentity) -> Leaver {
