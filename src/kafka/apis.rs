@@ -71,6 +71,7 @@ apis! {
     InitProducerId,           0..=5,     0..=5,     init_producer_id;
     OffsetForLeaderEpoch,     2..=4,     2..=4,     offset_for_leader_epoch;
     DescribeConfigs,          1..=4,     1..=4,     describe_configs;
+    AlterConfigs,             0..=2,     0..=2,     alter_configs;
     DeleteGroups,             0..=2,     0..=2,     delete_groups;
     IncrementalAlterConfigs,  0..=1,     0..=1,     incremental_alter_configs;
     DescribeCluster,          0..=2,     0..=2,     describe_cluster;

@@ -221,3 +221,33 @@ async fn a_resource_that_comes_twice_is_refused_once() {
     let codes: Vec<i16> = answer.responses.iter().map(|r| r.error_code).collect();
     assert_eq!(codes, [42]);
 }
+
+#[tokio::test]
+async fn alter_configs_replaces_every_setting() {
+    use kafka_protocol::messages::AlterConfigsRequest;
+    use kafka_protocol::messages::alter_configs_request as replacing;
+    let server = TestServer::start().await;
+    let mut client = with_topic(&server).await;
+    let replace = |key: &str, value: &str| {
+        let config = replacing::AlterableConfig::default()
+            .with_name(text(key))
+            .with_value(Some(text(value)));
+        let resource = replacing::AlterConfigsResource::default()
+            .with_resource_type(TOPIC)
+            .with_resource_name(text("orders"))
+            .with_configs(vec![config]);
+        AlterConfigsRequest::default().with_resources(vec![resource])
+    };
+
+    let first = client.call(&replace("retention.ms", "90000000"), 2).await;
+    let second = client.call(&replace("max.message.bytes", "2000"), 2).await;
+    let refused = client.call(&replace("no.such.setting", "1"), 2).await;
+
+    assert_eq!(first.responses[0].error_code, 0);
+    assert_eq!(second.responses[0].error_code, 0);
+    assert_eq!(refused.responses[0].error_code, 40);
+    let retention = value(&mut client, "retention.ms").await;
+    assert_eq!(retention.value, Some(text("604800000")));
+    let batch_bytes = value(&mut client, "max.message.bytes").await;
+    assert_eq!(batch_bytes.value, Some(text("2000")));
+}

@@ -7,6 +7,7 @@ use crate::kafka::error::{ApiError, Code, NONE};
 use crate::kafka::reply::Reply;
 use crate::kafka::topic;
 use crate::kafka::topic_settings::{Bounds, Change, Operation, changed};
+use crate::store::Settings;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
@@ -50,7 +51,22 @@ async fn alter(
     resource: &AlterConfigsResource,
     validate_only: bool,
 ) -> Result<(), ApiError> {
-    match ResourceType::of(resource.resource_type)? {
+    let changes = resource.configs.iter().map(change);
+    let changes: Vec<Change> = changes.collect::<Result<_, ApiError>>()?;
+    let bounds = Bounds::of(cx);
+    let altered = |settings: &Settings| changed(settings, &changes, bounds);
+    let named = (resource.resource_type, resource.resource_name.as_str());
+    alter_topic(cx, named, validate_only, altered).await
+}
+
+/// Gives the topic of this type and name the settings that `altered` makes of its own.
+pub async fn alter_topic(
+    cx: &Cx,
+    (resource_type, name): (i8, &str),
+    validate_only: bool,
+    altered: impl Fn(&Settings) -> Result<Settings, ApiError>,
+) -> Result<(), ApiError> {
+    match ResourceType::of(resource_type)? {
         ResourceType::Topic => {}
         ResourceType::Broker
         | ResourceType::BrokerLogger
@@ -60,18 +76,12 @@ async fn alter(
             return Err(ApiError::new(Code::InvalidRequest, text));
         }
     }
-    let name = resource.resource_name.as_str();
     if !topic::is_legal(name) {
         return Err(Code::InvalidTopicException.into());
     }
-    let changes = resource.configs.iter().map(change);
-    let changes: Vec<Change> = changes.collect::<Result<_, ApiError>>()?;
-    let bounds = Bounds::of(cx);
     if validate_only {
-        let stream = cx.store.stream(name)?;
-        return changed(&stream.settings, &changes, bounds).map(drop);
+        return altered(&cx.store.stream(name)?.settings).map(drop);
     }
-    let altered = |settings: &_| changed(settings, &changes, bounds);
     cx.store.change_settings(name, altered).await
 }
 

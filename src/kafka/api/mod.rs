@@ -1,5 +1,6 @@
 //! One handler for each API.
 
+pub mod alter_configs;
 pub mod api_versions;
 pub mod create_topics;
 pub mod delete_groups;
