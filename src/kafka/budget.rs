@@ -4,38 +4,33 @@ use kafka_protocol::messages::ApiKey;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Generated decoders multiply a hostile frame up to 37-fold in memory (spec §0, decision 8).
-const DECODE_FACTOR: usize = 40;
-
-/// A Produce frame is decoded by hand into slices of itself; only its partitions take room, and
-/// there are never more than these bytes of them.
-const PRODUCE_BYTES_MAX: usize = 2 << 20;
+/// What an element of a list takes at most: decoded, as its handler sees it, and in the answer.
+const ELEMENT_BYTES: usize = 400;
+/// What is left of an element while its request waits for the rest of its answer.
+const WAITING_ELEMENT_BYTES: usize = 128;
+/// What tagged fields take at most for each of their bytes.
+const TAGGED_FACTOR: usize = 16;
 
 /// Three pools, in bytes. A request for more than a pool holds takes the whole pool.
 #[derive(Debug)]
 pub struct Budget {
     /// Frames from their first piece on until they are answered.
     frames: Pool,
-    /// Decoded requests until their handler returns.
+    /// Decoded requests until their handler returns, and what is left of them until they are
+    /// answered.
     decoded: Pool,
     /// Fetched records until they are written.
     responses: Pool,
 }
 
-/// How large the pools are.
-#[derive(Clone, Copy, Debug)]
-pub struct BudgetBytes {
-    pub frames: usize,
-    pub decoded: usize,
-    pub responses: usize,
-}
-
 impl Budget {
-    pub fn new(bytes: BudgetBytes) -> Budget {
+    /// Divides what there is for everything.
+    pub fn new(bytes: usize) -> Budget {
+        let eighth = bytes / 8;
         Budget {
-            frames: Pool::new(bytes.frames),
-            decoded: Pool::new(bytes.decoded),
-            responses: Pool::new(bytes.responses),
+            frames: Pool::new(eighth * 3),
+            decoded: Pool::new(eighth * 2),
+            responses: Pool::new(eighth * 3),
         }
     }
 
@@ -44,13 +39,26 @@ impl Budget {
         self.frames.take(bytes).await
     }
 
-    /// Waits for room for what a decoder may make of a frame of this length.
-    pub async fn decoded(&self, key: ApiKey, frame_bytes: usize) -> OwnedSemaphorePermit {
-        let bytes = frame_bytes.saturating_mul(DECODE_FACTOR);
-        match key {
-            ApiKey::Produce => self.decoded.take(bytes.min(PRODUCE_BYTES_MAX)).await,
-            _ => self.decoded.take(bytes).await,
-        }
+    /// Waits for room for what a decoder may make of a frame with so many elements in its lists.
+    pub async fn decoded(
+        &self,
+        key: ApiKey,
+        frame_bytes: usize,
+        elements: usize,
+    ) -> OwnedSemaphorePermit {
+        let other = match key {
+            // Decoded by hand into slices of the frame.
+            ApiKey::Produce => 0,
+            _ => frame_bytes.saturating_mul(TAGGED_FACTOR),
+        };
+        let bytes = elements.saturating_mul(ELEMENT_BYTES).saturating_add(other);
+        self.decoded.take(bytes).await
+    }
+
+    /// Gives back what a request no longer needs once its handler has returned.
+    pub fn waiting(decoded: &mut OwnedSemaphorePermit, elements: usize) {
+        let needed = elements.saturating_mul(WAITING_ELEMENT_BYTES);
+        drop(decoded.split(decoded.num_permits().saturating_sub(needed)));
     }
 
     /// Waits for room for that many bytes of records.

@@ -3,11 +3,13 @@
 
 use super::api::api_versions;
 use super::apis;
+use super::budget::Budget;
 use super::cx::Cx;
 use super::error::Disconnect;
 use super::face::Face;
 use super::frame::{Frame, Frames};
 use super::reply::{Answer, Reply, Respond};
+use super::shape;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, FuturesOrdered};
@@ -179,12 +181,15 @@ async fn handle(
     if apis::is_unreadable(&head) {
         let answer = api_versions::unsupported().respond(head.response(0));
         let reply = Reply::Now(answer);
-        return Ok(settled(cx, reply, held, queued_bytes).boxed());
+        return Ok(settled(cx, reply, held.into_iter().collect(), queued_bytes).boxed());
     }
-    let _decoded = cx.budget.decoded(head.key, body.len()).await;
     let (client_id, body) = apis::client_id(&head, body)?;
+    let elements = shape::elements(head.key, head.version, &body)?;
+    let mut decoded = cx.budget.decoded(head.key, body.len(), elements).await;
     let cx = Cx { client_id, ..cx };
     let reply = apis::dispatch(&cx, head, body).await?;
+    Budget::waiting(&mut decoded, elements);
+    let held = held.into_iter().chain([decoded]).collect();
     Ok(settled(cx, reply, held, queued_bytes).boxed())
 }
 
@@ -192,7 +197,7 @@ async fn handle(
 async fn settled(
     cx: Cx,
     reply: Reply<Answer>,
-    held: Option<OwnedSemaphorePermit>,
+    held: Vec<OwnedSemaphorePermit>,
     queued_bytes: Arc<AtomicUsize>,
 ) -> Result<Answer, Disconnect> {
     let answer = reply.wait().await;

@@ -1,6 +1,6 @@
 //! Everything the connections of this face share.
 
-use super::budget::{Budget, BudgetBytes};
+use super::budget::Budget;
 use super::cx::{Broker, Cx, Endpoint};
 use super::group::{Groups, Limits};
 use crate::clock::Clock;
@@ -36,11 +36,7 @@ impl Face {
         clock: Clock,
     ) -> Result<Arc<Face>, StoreError> {
         let cluster = store.view().cluster().await?;
-        let budget = Budget::new(BudgetBytes {
-            frames: config.decode_bytes_max,
-            decoded: config.decode_bytes_max,
-            responses: config.decode_bytes_max,
-        });
+        let budget = Budget::new(config.decode_bytes_max);
         let broker = Broker {
             id: BROKER_ID,
             cluster_id: StrBytes::from_string(cluster.to_string()),

@@ -11,6 +11,7 @@ mod face;
 mod frame;
 mod group;
 mod reply;
+mod shape;
 mod text;
 mod topic;
 mod topic_settings;

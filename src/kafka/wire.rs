@@ -155,11 +155,7 @@ impl Reader {
     }
 
     pub fn string(&mut self) -> Result<Option<StrBytes>, Disconnect> {
-        let length = if self.flexible {
-            self.compact_length()?
-        } else {
-            length(i32::from(self.i16()?))?
-        };
+        let length = self.string_length()?;
         self.text(length)
     }
 
@@ -172,6 +168,16 @@ impl Reader {
     pub fn bytes(&mut self) -> Result<Option<Bytes>, Disconnect> {
         let length = self.array_length()?;
         length.map(|length| self.take(length)).transpose()
+    }
+
+    pub fn skip(&mut self, bytes: usize) -> Result<(), Disconnect> {
+        self.take(bytes).map(drop)
+    }
+
+    /// Skips a string or a null, whatever is in it.
+    pub fn skip_string(&mut self) -> Result<(), Disconnect> {
+        let length = self.string_length()?;
+        self.skip(length.unwrap_or(0))
     }
 
     /// How many elements follow; `None` for a null array. Nothing is reserved on its word.
@@ -198,6 +204,13 @@ impl Reader {
 
     pub fn into_rest(self) -> Bytes {
         self.rest
+    }
+
+    fn string_length(&mut self) -> Result<Option<usize>, Disconnect> {
+        if self.flexible {
+            return self.compact_length();
+        }
+        length(i32::from(self.i16()?))
     }
 
     fn compact_length(&mut self) -> Result<Option<usize>, Disconnect> {

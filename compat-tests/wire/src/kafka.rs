@@ -85,6 +85,12 @@ impl Kafka {
         read.map_err(|_| KafkaError::Closed)
     }
 
+    /// Whether the server answers or closes the connection within this time.
+    pub async fn is_served_within(&mut self, patience: Duration) -> bool {
+        let mut byte = [0];
+        timeout(patience, self.socket.read(&mut byte)).await.is_ok()
+    }
+
     /// Whether the server closes the connection without another byte.
     pub async fn is_closed(&mut self) -> bool {
         let mut byte = [0];

@@ -2,6 +2,7 @@
 
 mod batch;
 mod group;
+mod hostile;
 mod kafka;
 mod kinesis;
 mod process;
@@ -10,6 +11,7 @@ mod topics;
 
 pub use batch::BatchOf;
 pub use group::{Member, group_id, text};
+pub use hostile::{garbage, greatest, truncated};
 pub use kafka::{Kafka, KafkaError, encode};
 pub use kinesis::{Got, HttpAnswer, Kinesis, base64, got};
 pub use process::Program;

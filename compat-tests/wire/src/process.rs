@@ -74,9 +74,18 @@ impl Program {
 
     /// Most memory that the program has ever had resident.
     pub fn resident_kib_max(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    /// Memory that the program has resident now.
+    pub fn resident_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    fn status_kib(&self, field: &str) -> u64 {
         let id = self.child.id().expect("a running program");
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let number = line.and_then(|line| line.split_whitespace().next());
         number
             .and_then(|number| number.parse().ok())
@@ -94,7 +103,9 @@ async fn built() -> PathBuf {
     let mut build = Command::new(cargo);
     build
         .current_dir(root)
-        .args(["build", "--quiet", "--package", "braid", "--bin", "braid"]);
+        .args(["build", "--quiet", "--bin", "braid"])
+        // Both packages, so that their dependencies are those that are built already.
+        .args(["--package", "braid", "--package", "braid-wire"]);
     if profile.ends_with("release") {
         build.arg("--release");
     }

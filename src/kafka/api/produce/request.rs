@@ -7,10 +7,6 @@ use bytes::Bytes;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::StrBytes;
 
-/// Topics and partitions that one request may name together. A partition takes some 100 bytes in
-/// memory and 3 on the wire.
-const PARTS_MAX: usize = 20_000;
-
 #[derive(Debug)]
 pub struct ProduceRequest {
     pub transactional_id: Option<StrBytes>,
@@ -37,10 +33,7 @@ impl Decode for ProduceRequest {
         let acks = reader.i16()?;
         // Bounds the wait for replicas, and there are none.
         let _timeout_ms = reader.i32()?;
-        let mut parts_left = PARTS_MAX;
-        let topics = array(&mut reader, &mut parts_left, |reader, parts_left| {
-            topic(reader, parts_left, version)
-        })?;
+        let topics = array(&mut reader, |reader| topic(reader, version))?;
         reader.tagged_fields()?;
         Ok(ProduceRequest {
             transactional_id,
@@ -50,17 +43,13 @@ impl Decode for ProduceRequest {
     }
 }
 
-fn topic(
-    reader: &mut Reader,
-    parts_left: &mut usize,
-    version: i16,
-) -> Result<ProduceTopic, Disconnect> {
+fn topic(reader: &mut Reader, version: i16) -> Result<ProduceTopic, Disconnect> {
     let topic = if version >= 13 {
         TopicRef::Id(reader.uuid()?)
     } else {
         TopicRef::Name(TopicName(reader.string()?.unwrap_or_default()))
     };
-    let partitions = array(reader, parts_left, |reader, _| partition(reader))?;
+    let partitions = array(reader, partition)?;
     reader.tagged_fields()?;
     Ok(ProduceTopic { topic, partitions })
 }
@@ -75,15 +64,8 @@ fn partition(reader: &mut Reader) -> Result<ProducePartition, Disconnect> {
 /// Reads as many elements as are stated and really there.
 fn array<T>(
     reader: &mut Reader,
-    parts_left: &mut usize,
-    element: impl Fn(&mut Reader, &mut usize) -> Result<T, Disconnect>,
+    element: impl Fn(&mut Reader) -> Result<T, Disconnect>,
 ) -> Result<Vec<T>, Disconnect> {
-    let mut elements = Vec::new();
-    for _ in 0..reader.array_length()?.unwrap_or(0) {
-        *parts_left = parts_left
-            .checked_sub(1)
-            .ok_or_else(|| Disconnect::Malformed("too many partitions".into()))?;
-        elements.push(element(reader, parts_left)?);
-    }
-    Ok(elements)
+    let count = reader.array_length()?.unwrap_or(0);
+    (0..count).map(|_| element(reader)).collect()
 }
