@@ -68,7 +68,10 @@ fn framed(key: i16, version: i16, body: &[u8]) -> Bytes {
 const ELEMENTS: usize = 100_000;
 
 /// Valid frames of as many elements as are allowed, and of as many as fit.
-#[expect(clippy::too_many_lines, reason = "one line for each list that a request has")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one line for each list that a request has"
+)]
 pub fn greatest() -> Vec<Bytes> {
     let mut frames = Vec::new();
     let f = &mut frames;
