@@ -82,7 +82,7 @@ settings! {
         "kinesis-body-bytes-max" body_bytes_max: usize = 20 * MIB, in MIB..=1024 * MIB;
 
         /// Memory that HTTP request bodies and large answers may take together, half each.
-        "kinesis-bodies-bytes-max" bodies_bytes_max: usize = 256 * MIB, in 16 * MIB..=65_536 * MIB;
+        "kinesis-bodies-bytes-max" bodies_bytes_max: usize = 128 * MIB, in 16 * MIB..=65_536 * MIB;
 
         /// Largest record of a compressed Kafka batch that Kinesis readers get to see.
         "kinesis-record-bytes-max" record_bytes_max: usize = 32 * MIB, in MIB..=1024 * MIB;

@@ -65,11 +65,11 @@ impl Operation {
             .find(|operation| operation.name() == name)
     }
 
-    /// Memory that is set aside for an answer before it is made. Most are far smaller, one of
-    /// large records may be twice as large.
+    /// Memory that is set aside for an answer before it is made: a page of 10 MiB and its base64.
+    /// What the answer does not need is given back once it is made.
     pub fn memory_bytes(self) -> usize {
         match self {
-            Operation::GetRecords => 12 << 20,
+            Operation::GetRecords => 24 << 20,
             _ => 64 << 10,
         }
     }

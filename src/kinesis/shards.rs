@@ -79,3 +79,6 @@ pub fn is_after(shard: &Shard, id: &str) -> bool {
 pub fn is_open_at(shard: &Shard, at: Timestamp) -> bool {
     shard.created <= at && shard.closed.is_none_or(|closed| closed.at > at)
 }
+
+#[cfg(test)]
+mod tests;
