@@ -73,12 +73,17 @@ impl Faulty {
 
     /// The operation of this kind after `others` others of its kind fails.
     pub fn trouble(&self, trouble: Trouble, others: u64) {
-        self.machine.lock().trouble = Some((trouble, others));
+        match trouble {
+            Trouble::Down => self.light_fuse(others),
+            trouble => self.machine.lock().trouble = Some((trouble, others)),
+        }
     }
 
     /// Takes back trouble that has not come yet.
     pub fn calm(&self) {
-        self.machine.lock().trouble = None;
+        let mut machine = self.machine.lock();
+        machine.trouble = None;
+        machine.fuse = None;
     }
 
     /// The operation that has failed since the last crash.
@@ -143,6 +148,7 @@ impl Machine {
     fn change(&mut self, kind: Trouble) -> io::Result<()> {
         if let Some(fuse) = &mut self.fuse {
             if *fuse == 0 {
+                self.troubled = Some(Trouble::Down);
                 return Err(io::Error::other("the machine is down"));
             }
             *fuse -= 1;

@@ -50,6 +50,8 @@ pub enum Trouble {
     Allocate,
     /// Creating, renaming or removing.
     Name,
+    /// Any change, and all that come after it: the machine goes down in the middle of something.
+    Down,
 }
 
 /// What an engine's threads would do, one at a time.
@@ -178,7 +180,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => turn().prop_map(|ms| Op::Turn { ms }),
         30 => step().prop_map(Op::Step),
         4 => crash().prop_map(Op::Crash),
-        1 => (trouble(), 0_u8..6).prop_map(|(trouble, others)| Op::Trouble { trouble, others }),
+        2 => (trouble(), 0_u8..9).prop_map(|(trouble, others)| Op::Trouble { trouble, others }),
         2 => space().prop_map(|left_kib| Op::Space { left_kib }),
     ]
 }
@@ -217,6 +219,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         1 => Just(Trouble::Read),
         1 => Just(Trouble::Allocate),
         1 => Just(Trouble::Name),
+        6 => Just(Trouble::Down),
     ]
 }
 
