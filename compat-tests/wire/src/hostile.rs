@@ -76,11 +76,14 @@ pub fn greatest() -> Vec<Bytes> {
     let mut frames = Vec::new();
     let f = &mut frames;
     fill(f, LARGE_BYTES, |n| {
-        ProduceRequest::default().with_topic_data(many(n))
+        ProduceRequest::default()
+            .with_acks(-1)
+            .with_topic_data(many(n))
     });
     fill(f, LARGE_BYTES, |n| {
         let topic = produce_request::TopicProduceData::default().with_partition_data(many(n));
         ProduceRequest::default()
+            .with_acks(-1)
             .with_transactional_id(None)
             .with_topic_data(vec![topic])
     });
