@@ -21,7 +21,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts `braid --memory` on ports of its own, with at most so much address space.
+    /// Starts `braid --memory` on ports of its own, with at most so much address space. The
+    /// allocator alone reserves more than half of 512 MiB, so the rest is divided sparingly.
     pub async fn start(address_space_kib_max: u64) -> Program {
         let program = built().await;
         let script = format!("ulimit -v {address_space_kib_max}; exec \"$0\" \"$@\"");
@@ -29,6 +30,7 @@ impl Program {
             .args(["-c", &script])
             .arg(program)
             .args(["--memory", "--memory-bytes-max", "64MiB"])
+            .args(["--kinesis-bodies-bytes-max", "64MiB"])
             .args([
                 "--kafka-listen",
                 "127.0.0.1:0",

@@ -13,7 +13,7 @@ const WAIT: Duration = Duration::from_secs(60);
 /// Near the largest body that is read.
 const LARGE_BYTES: usize = 19 << 20;
 const ADDRESS_SPACE_KIB: u64 = 524_288;
-/// Bodies and answers have 64 MiB each; records, and the program itself, come on top.
+/// Bodies and answers have 64 MiB each at most; records, and the program itself, come on top.
 const RESIDENT_KIB_MAX: u64 = 400 << 10;
 
 /// Every operation, with a request that is well formed.
