@@ -133,6 +133,7 @@ fn shape(key: ApiKey) -> Option<&'static [Field]> {
         ApiKey::DeleteTopics => Some(DELETE_TOPICS),
         ApiKey::OffsetForLeaderEpoch => Some(OFFSET_FOR_LEADER_EPOCH),
         ApiKey::DescribeConfigs => Some(DESCRIBE_CONFIGS),
+        ApiKey::AlterConfigs => Some(ALTER_CONFIGS),
         ApiKey::IncrementalAlterConfigs => Some(INCREMENTAL_ALTER_CONFIGS),
         // Without a list.
         ApiKey::Heartbeat
@@ -289,9 +290,31 @@ const DESCRIBE_CONFIGS: &[Field] = &[always(Rows(&[
     always(Each(&Text)),
 ]))];
 
+const ALTER_CONFIGS: &[Field] = &[always(Rows(&[
+    always(BYTE), // resource type
+    always(Text),
+    always(Rows(&[always(Text), always(Text)])),
+]))];
+
 const INCREMENTAL_ALTER_CONFIGS: &[Field] = &[always(Rows(&[
     always(BYTE), // resource type
     always(Text),
     // Name, operation, value.
     always(Rows(&[always(Text), always(BYTE), always(Text)])),
 ]))];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::apis::APIS;
+
+    #[test]
+    fn every_api_that_is_served_has_a_shape() {
+        let without: Vec<ApiKey> = APIS
+            .iter()
+            .map(|api| api.key)
+            .filter(|key| shape(*key).is_none())
+            .collect();
+        assert_eq!(without, []);
+    }
+}
