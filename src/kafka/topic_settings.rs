@@ -190,10 +190,27 @@ pub fn changed(
     Ok(settings)
 }
 
+/// Settings that `changes` alone make, but for those of the other face, which this one does not
+/// know: they stay.
+pub fn replaced(
+    settings: &Settings,
+    changes: &[Change],
+    bounds: Bounds,
+) -> Result<Settings, ApiError> {
+    let mut unknown = settings.clone();
+    unknown
+        .0
+        .retain(|name, _| TopicSetting::find(name).is_err());
+    changed(&unknown, changes, bounds)
+}
+
 impl Change {
     fn apply(&self, settings: &mut Settings, bounds: Bounds) -> Result<(), ApiError> {
         if self.operation == Operation::Delete {
-            settings.0.remove(&self.name);
+            // Resetting what is unknown does nothing, and the other face's settings are unknown.
+            if TopicSetting::find(&self.name).is_ok() {
+                settings.0.remove(&self.name);
+            }
             return Ok(());
         }
         if DROPPED.contains(&self.name.as_str()) {
@@ -389,5 +406,19 @@ mod tests {
         assert_eq!(after, Settings::default());
         let twice = changed(&before, &[reset.clone(), reset], BOUNDS);
         assert_eq!(twice.map_err(|error| error.code), Err(Code::InvalidRequest));
+    }
+
+    #[test]
+    fn settings_of_the_other_face_are_out_of_reach() {
+        let mut both = set("retention.ms", "1000").expect("legal");
+        both.0.insert("kinesis.tag.owner".into(), "kafka".into());
+        let reset = Change {
+            value: None,
+            ..change("kinesis.tag.owner", Operation::Delete, "")
+        };
+        assert_eq!(changed(&both, &[reset], BOUNDS).as_ref(), Ok(&both));
+        let left = replaced(&both, &[], BOUNDS).expect("legal");
+        assert_eq!(left.get("kinesis.tag.owner"), Some("kafka"));
+        assert_eq!(left.get("retention.ms"), None);
     }
 }

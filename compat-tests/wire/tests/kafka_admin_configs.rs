@@ -12,6 +12,7 @@ use kafka_protocol::messages::incremental_alter_configs_request::{
 use kafka_protocol::messages::{
     CreateTopicsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest, TopicName,
 };
+use serde_json::json;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -250,4 +251,31 @@ async fn alter_configs_replaces_every_setting() {
     assert_eq!(retention.value, Some(text("604800000")));
     let batch_bytes = value(&mut client, "max.message.bytes").await;
     assert_eq!(batch_bytes.value, Some(text("2000")));
+}
+
+#[tokio::test]
+async fn alter_configs_leaves_what_belongs_to_kinesis() {
+    use kafka_protocol::messages::AlterConfigsRequest;
+    use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
+    let server = TestServer::start().await;
+    let mut kinesis = server.kinesis().await;
+    let on_demand = json!({
+        "StreamName": "orders", "StreamModeDetails": {"StreamMode": "ON_DEMAND"},
+    });
+    kinesis.call("CreateStream", on_demand).await;
+    let mut client = server.kafka().await;
+    let nothing = AlterConfigsResource::default()
+        .with_resource_type(TOPIC)
+        .with_resource_name(text("orders"));
+    let replace = AlterConfigsRequest::default().with_resources(vec![nothing]);
+
+    let replaced = client.call(&replace, 2).await;
+    let reset = vec![change("kinesis.stream.mode", DELETE, None)];
+    let reset = alter(&mut client, reset).await;
+
+    assert_eq!((replaced.responses[0].error_code, reset), (0, 0));
+    let asked = json!({"StreamName": "orders"});
+    let summary = kinesis.call("DescribeStreamSummary", asked).await;
+    let mode = &summary["StreamDescriptionSummary"]["StreamModeDetails"]["StreamMode"];
+    assert_eq!(mode, "ON_DEMAND");
 }

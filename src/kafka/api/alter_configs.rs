@@ -1,4 +1,5 @@
-//! AlterConfigs (33): replaces all settings of topics; what a request does not name is reset.
+//! AlterConfigs (33): replaces all settings of topics; what a request does not name is reset, but
+//! for what belongs to the Kinesis face.
 //!
 //! Kafka deprecates it for IncrementalAlterConfigs, but rdkafka for Rust and kafkajs know no other.
 
@@ -6,7 +7,7 @@ use super::incremental_alter_configs::alter_topic;
 use crate::kafka::cx::Cx;
 use crate::kafka::error::{ApiError, Code, NONE};
 use crate::kafka::reply::Reply;
-use crate::kafka::topic_settings::{Bounds, Change, Operation, changed};
+use crate::kafka::topic_settings::{Bounds, Change, Operation, replaced};
 use crate::store::Settings;
 use kafka_protocol::messages::alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
@@ -51,9 +52,9 @@ async fn replace(
 ) -> Result<(), ApiError> {
     let changes: Vec<Change> = resource.configs.iter().map(change).collect();
     let bounds = Bounds::of(cx);
-    let replaced = |_: &Settings| changed(&Settings::default(), &changes, bounds);
+    let replacement = |settings: &Settings| replaced(settings, &changes, bounds);
     let named = (resource.resource_type, resource.resource_name.as_str());
-    alter_topic(cx, named, validate_only, replaced).await
+    alter_topic(cx, named, validate_only, replacement).await
 }
 
 fn change(config: &AlterableConfig) -> Change {
