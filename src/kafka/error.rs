@@ -1,5 +1,7 @@
 //! What goes wrong, in Kafka's codes; and what ends a connection.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use super::group::Refusal;
 use crate::store::{Malformed, StoreError};
 use kafka_protocol::messages::ApiKey;
