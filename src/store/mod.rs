@@ -37,7 +37,7 @@ pub use partition::{NewBatch, Partition};
 #[cfg(test)]
 pub use record::{Header, Headers};
 pub use record::{Record, Undecodable};
-pub use records::Records;
+pub use records::{Records, Walked};
 pub use retention::Retention;
 pub use settings::Settings;
 pub use shard::Shard;

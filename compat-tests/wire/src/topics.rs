@@ -2,13 +2,15 @@
 
 use crate::{BatchOf, Kafka, KafkaError};
 use bytes::Bytes;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    FetchRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, TopicName,
+    CreateTopicsRequest, FetchRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest,
+    TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
@@ -70,6 +72,23 @@ impl Kafka {
         let answer = self.call(&request, 12).await;
         assert_eq!(answer.topics[0].error_code, 0);
         answer.topics[0].topic_id
+    }
+
+    /// Makes a topic of one partition with these settings.
+    pub async fn topic_with(&mut self, name: &str, settings: &[(&str, &str)]) {
+        let text = |text: &str| StrBytes::from_string(text.into());
+        let config = |(key, value): &(&str, &str)| {
+            CreatableTopicConfig::default()
+                .with_name(text(key))
+                .with_value(Some(text(value)))
+        };
+        let topic = CreatableTopic::default()
+            .with_name(topic_name(name))
+            .with_num_partitions(1)
+            .with_replication_factor(1)
+            .with_configs(settings.iter().map(config).collect());
+        let request = CreateTopicsRequest::default().with_topics(vec![topic]);
+        assert_eq!(self.call(&request, 7).await.topics[0].error_code, 0);
     }
 
     pub async fn produce(&mut self, topic: &str, batch: &BatchOf) -> PartitionProduceResponse {

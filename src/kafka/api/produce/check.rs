@@ -1,8 +1,9 @@
 //! What a produced batch is checked for before it is appended, in Kafka's order (spec §2.2).
 
 use crate::kafka::error::{ApiError, Code};
-use crate::store::{Batch, Codec, HEADER_BYTES, Malformed, Settings, Timestamp};
+use crate::store::{Batch, Codec, HEADER_BYTES, Malformed, Settings, Timestamp, Walked};
 use bytes::Bytes;
+use std::ops::RangeInclusive;
 
 /// Where a batch's magic is, in every format there ever was.
 const MAGIC_AT: usize = 16;
@@ -57,8 +58,11 @@ pub fn check(
     if batch.is_control() {
         return Err(invalid("Clients may not write control batches"));
     }
-    check_timestamps(&batch, settings, now)?;
-    check_records(&batch, settings)?;
+    if batch.is_log_append_time() {
+        let text = "Clients may not set LogAppendTime";
+        return Err(ApiError::new(Code::InvalidTimestamp, text).into());
+    }
+    check_records(&batch, &Demands::of(settings, now))?;
     Ok(batch)
 }
 
@@ -93,47 +97,79 @@ fn check_size(bytes: usize, settings: &Settings) -> Result<(), Refused> {
     Err(ApiError::new(Code::MessageTooLarge, text).into())
 }
 
-/// By the header alone: its maximum covers the future, which is what clocks get wrong.
-fn check_timestamps(batch: &Batch, settings: &Settings, now: Timestamp) -> Result<(), Refused> {
-    let refuse = |text: String| Err(ApiError::new(Code::InvalidTimestamp, text).into());
-    if batch.is_log_append_time() {
-        return refuse("Clients may not set LogAppendTime".into());
-    }
-    let newest = batch.max_timestamp().0;
-    if settings.is_log_append_time() || newest == -1 {
-        return Ok(());
-    }
-    let earliest = now.0.saturating_sub(settings.timestamp_before_ms_max());
-    let latest = now.0.saturating_add(settings.timestamp_after_ms_max());
-    if (earliest..=latest).contains(&newest) {
-        return Ok(());
-    }
-    refuse(format!(
-        "Timestamp {newest} is out of range {earliest}..={latest}"
-    ))
+/// What a topic demands of each record.
+struct Demands {
+    /// Compaction keeps the newest record of each key, so each must have one.
+    keys: bool,
+    /// `None` where the log's time replaces the producer's.
+    times: Option<RangeInclusive<i64>>,
+    /// Whether the header of a compressed batch is not enough: its maximum covers the future,
+    /// which is what clocks get wrong, but neither keys nor the past.
+    inside: bool,
 }
 
-fn check_records(batch: &Batch, settings: &Settings) -> Result<(), Refused> {
-    if batch.codec()? == Codec::None {
-        let walked = batch.walk()?;
-        if walked.null_key.is_none() {
-            return Ok(());
+impl Demands {
+    fn of(settings: &Settings, now: Timestamp) -> Demands {
+        let before_ms_max = settings.timestamp_before_ms_max();
+        let earliest = now.0.saturating_sub(before_ms_max);
+        let latest = now.0.saturating_add(settings.timestamp_after_ms_max());
+        let times = (!settings.is_log_append_time()).then_some(earliest..=latest);
+        let keys = settings.is_compacted();
+        Demands {
+            inside: keys || (times.is_some() && before_ms_max != i64::MAX),
+            keys,
+            times,
         }
     }
-    if settings.is_compacted() {
-        return check_keys(batch);
+
+    /// Why a record of this time is refused, if it is. −1 is no time.
+    fn time_error(&self, at: Timestamp) -> Option<ApiError> {
+        let times = self.times.as_ref()?;
+        if at.0 == -1 || times.contains(&at.0) {
+            return None;
+        }
+        let (at, earliest, latest) = (at.0, times.start(), times.end());
+        let text = format!("Timestamp {at} is out of range {earliest}..={latest}");
+        Some(ApiError::new(Code::InvalidTimestamp, text))
     }
-    Ok(())
+
+    /// Whether every record of a batch is as demanded.
+    fn are_met(&self, walked: &Walked) -> bool {
+        let mut ends = [walked.timestamp_min, walked.timestamp_max].into_iter();
+        let keys = !self.keys || walked.null_key.is_none();
+        keys && ends.all(|at| self.time_error(at).is_none())
+    }
 }
 
-/// Compaction keeps the newest record of each key, so each must have one.
-fn check_keys(batch: &Batch) -> Result<(), Refused> {
+fn check_records(batch: &Batch, demands: &Demands) -> Result<(), Refused> {
+    let look = match batch.codec()? {
+        Codec::None => !demands.are_met(&batch.walk()?),
+        Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => demands.inside,
+    };
+    if look {
+        check_each(batch, demands)?;
+    }
+    match demands.time_error(batch.max_timestamp()) {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+/// Names every record that is not as demanded. A wrong time among them decides the code.
+fn check_each(batch: &Batch, demands: &Demands) -> Result<(), Refused> {
     let mut records = Vec::new();
+    let mut untimely = None;
     for (index, record) in batch.records(RECORD_BYTES_MAX).enumerate() {
         let record =
             record.map_err(|error| ApiError::new(Code::InvalidRecord, error.to_string()))?;
-        if record.key.is_none() && records.len() < RECORD_ERRORS_MAX {
-            let message = "Compacted topic cannot accept message without key";
+        let time_error = demands.time_error(record.timestamp);
+        let message = match (&time_error, demands.keys && record.key.is_none()) {
+            (_, true) => "Compacted topic cannot accept message without key",
+            (Some(_), false) => "Timestamp is out of range",
+            (None, false) => continue,
+        };
+        untimely = untimely.or(time_error);
+        if records.len() < RECORD_ERRORS_MAX {
             records.push(RecordError { index, message });
         }
     }
@@ -141,10 +177,8 @@ fn check_keys(batch: &Batch) -> Result<(), Refused> {
         return Ok(());
     }
     let text = "One or more records have been rejected";
-    Err(Refused {
-        error: ApiError::new(Code::InvalidRecord, text),
-        records,
-    })
+    let error = untimely.unwrap_or_else(|| ApiError::new(Code::InvalidRecord, text));
+    Err(Refused { error, records })
 }
 
 fn invalid(text: &str) -> Refused {
