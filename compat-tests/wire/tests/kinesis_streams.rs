@@ -147,6 +147,17 @@ async fn create_stream_refuses_in_the_order_of_the_service() {
 }
 
 #[tokio::test]
+async fn a_stream_that_exists_is_refused_whatever_the_count() {
+    let server = TestServer::with_stream("orders", 1).await;
+    let mut client = server.kinesis().await;
+    let input = json!({"StreamName": "orders", "ShardCount": i32::MAX});
+
+    let [kind, _] = kind_and_message(&mut client, "CreateStream", input).await;
+
+    assert_eq!(kind, "ResourceInUseException");
+}
+
+#[tokio::test]
 async fn create_stream_refuses_what_it_cannot_keep() {
     let server = TestServer::start().await;
     let mut client = server.kinesis().await;

@@ -7,7 +7,7 @@ use crate::kinesis::input::{input, structure};
 use crate::kinesis::shape::{STREAM_NAME, Shape, TAGS, choice, integer, integer_from};
 use crate::kinesis::stream::worded;
 use crate::kinesis::tags;
-use crate::store::{NewStream, Settings};
+use crate::store::{NewStream, Settings, StoreError};
 
 /// Shards of an on-demand stream, and of one that is made without a number.
 const SHARDS_DEFAULT: u32 = 4;
@@ -51,9 +51,12 @@ pub async fn handle(cx: &Cx, input: Input) -> Result<(), ApiError> {
         (true, _) | (false, None) => SHARDS_DEFAULT,
     };
     let name = input.stream_name.clone();
-    if cx.store.stream(&name).is_err() {
-        refuse_beyond_quota(cx, partition_count)?;
+    if cx.store.stream(&name).is_ok() {
+        let exists = StoreError::StreamExists(name.as_str().into());
+        return Err(worded(cx, &name, exists));
     }
+    // Before anything is laid out: a count can be two thousand million.
+    refuse_beyond_quota(cx, partition_count)?;
     let settings = settings(input, is_on_demand)?;
     let new = NewStream {
         name: name.as_str().into(),
