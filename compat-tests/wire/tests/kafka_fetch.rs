@@ -2,6 +2,8 @@
 
 use braid_wire::{BatchOf, TestServer, fetch_of, produce_of};
 use kafka_protocol::messages::FetchRequest;
+use std::time::Duration;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 #[tokio::test]
@@ -236,6 +238,33 @@ async fn zstd_is_not_sent_to_those_who_cannot_know_it() {
 
     assert_eq!(early.responses[0].partitions[0].error_code, 76);
     assert_eq!(later.responses[0].partitions[0].error_code, 0);
+}
+
+#[tokio::test]
+async fn a_refused_partition_keeps_no_room_from_the_next() {
+    let mut config = TestServer::config();
+    config.kafka.decode_bytes_max = 16 << 20; // of which 6 MiB are for answers
+    let server = TestServer::with(config).await;
+    server.make_stream("orders", 2).await;
+    let mut client = server.kafka().await;
+    let zstd = BatchOf {
+        attributes: 4,
+        ..BatchOf::values(&[&"x".repeat(1_000_000)])
+    };
+    for partition in [0, 0, 0, 0, 1, 1, 1, 1] {
+        let produced = produce_of("orders", partition, zstd.bytes());
+        client.call(&produced, 9).await;
+    }
+    let mut request = fetch_of("orders", 0, 0).with_max_bytes(50 << 20);
+    let first = request.topics[0].partitions[0].clone();
+    let first = first.with_partition_max_bytes(50 << 20);
+    request.topics[0].partitions = vec![first.clone(), first.with_partition(1)];
+
+    let fetched = timeout(Duration::from_secs(20), client.call(&request, 9)).await;
+
+    let fetched = fetched.expect("an answer");
+    let partitions = fetched.responses[0].partitions.iter();
+    assert!(partitions.map(|found| found.error_code).eq([76, 76]));
 }
 
 #[tokio::test]

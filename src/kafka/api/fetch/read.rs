@@ -46,7 +46,11 @@ impl Plan {
             Ok(partition) => self.read_partition(cx, plan, partition, room).await,
             Err(code) => Err((*code).into()),
         };
-        read.unwrap_or_else(|error| FetchedPartition::refused(plan.index, error.code))
+        read.unwrap_or_else(|error| {
+            // Requests that held room for nothing and waited for more would wait for each other.
+            room.keep(0);
+            FetchedPartition::refused(plan.index, error.code)
+        })
     }
 
     async fn read_partition(
