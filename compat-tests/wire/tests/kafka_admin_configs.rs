@@ -224,6 +224,18 @@ async fn a_resource_that_comes_twice_is_refused_once() {
 }
 
 #[tokio::test]
+async fn a_resource_that_is_named_again_is_described_once() {
+    let server = TestServer::start().await;
+    let mut client = with_topic(&server).await;
+    let mut request = asking(TOPIC, "orders", None);
+    request.resources = vec![request.resources[0].clone(); 3];
+
+    let answer = client.call(&request, 4).await;
+
+    assert_eq!(answer.results.len(), 1);
+}
+
+#[tokio::test]
 async fn alter_configs_replaces_every_setting() {
     use kafka_protocol::messages::AlterConfigsRequest;
     use kafka_protocol::messages::alter_configs_request as replacing;

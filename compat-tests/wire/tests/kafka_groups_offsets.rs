@@ -280,6 +280,31 @@ async fn every_version_describes_a_stable_an_empty_and_an_unknown_group() {
 }
 
 #[tokio::test]
+async fn what_is_named_again_is_told_once() {
+    let server = server().await;
+    let mut client = server.kafka().await;
+    create(&mut client, "orders", 1).await;
+    let made = committed(&mut client, &commit("g", "orders", 0, 1), 9).await;
+    let topic = OffsetFetchRequestTopics::default()
+        .with_name(topic_name("orders"))
+        .with_partition_indexes(vec![0, 0]);
+    let group = OffsetFetchRequestGroup::default()
+        .with_group_id(group_id("g"))
+        .with_topics(Some(vec![topic.clone(), topic]));
+    let offsets = OffsetFetchRequest::default().with_groups(vec![group.clone(), group]);
+    let groups = DescribeGroupsRequest::default().with_groups(vec![group_id("g"), group_id("g")]);
+
+    let offsets = client.call(&offsets, 9).await;
+    let described = client.call(&groups, 5).await;
+
+    assert_eq!(made, 0);
+    assert_eq!(offsets.groups.len(), 1);
+    let topics = offsets.groups[0].topics.iter();
+    assert_eq!(topics.map(|topic| topic.partitions.len()).sum::<usize>(), 1);
+    assert_eq!(described.groups.len(), 1);
+}
+
+#[tokio::test]
 async fn groups_are_listed_and_filtered_by_state_and_type() {
     let server = server().await;
     let mut client = server.kafka().await;

@@ -18,6 +18,7 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
+use std::collections::HashSet;
 
 /// Where a value comes from.
 const SOURCE_TOPIC: i8 = 1;
@@ -68,7 +69,11 @@ pub async fn handle(
         has_synonyms: request.include_synonyms,
         has_documentation: request.include_documentation && version >= 3,
     };
-    let described = request.resources.into_iter().map(|resource| {
+    // Each resource once: a few bytes of request ask for kilobytes of answer.
+    let mut seen = HashSet::new();
+    let mut resources = request.resources;
+    resources.retain(|asked| seen.insert((asked.resource_type, asked.resource_name.clone())));
+    let described = resources.into_iter().map(|resource| {
         let configs = describe(cx, &resource, detail);
         result(resource, configs)
     });

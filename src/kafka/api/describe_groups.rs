@@ -10,6 +10,7 @@ use crate::kafka::text::text;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 use kafka_protocol::protocol::StrBytes;
+use std::collections::HashSet;
 
 /// Read, delete, describe, describe configs, alter configs: 1 shifted by each operation's code.
 const OPERATIONS_ALL: i32 = 3400;
@@ -25,9 +26,12 @@ pub async fn handle(
         true => OPERATIONS_ALL,
         false => OPERATIONS_UNKNOWN,
     };
+    // Each group once: the answer must not outgrow what there is to tell.
+    let mut seen = HashSet::new();
     let groups = request
         .groups
         .into_iter()
+        .filter(|id| seen.insert(id.clone()))
         .map(|id| match cx.groups.describe(&cx.store, &id) {
             Some(group) => known(id, &group, version).with_authorized_operations(operations),
             None => unknown(id, version),

@@ -15,7 +15,7 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 pub async fn handle(
     cx: &Cx,
@@ -23,7 +23,10 @@ pub async fn handle(
     version: i16,
 ) -> Reply<OffsetFetchResponse> {
     if version >= 8 {
-        let groups = request.groups.into_iter().map(|group| of_group(cx, group));
+        let mut seen = HashSet::new();
+        let mut groups = request.groups;
+        groups.retain(|group| seen.insert(group.group_id.clone()));
+        let groups = groups.into_iter().map(|group| of_group(cx, group));
         return Reply::Now(OffsetFetchResponse::default().with_groups(groups.collect()));
     }
     let asked = request.topics.map(|topics| {
@@ -91,10 +94,15 @@ fn committed(
 ) -> Vec<(TopicName, Vec<Found>)> {
     match asked {
         None => everything(cx, group),
-        Some(topics) => topics
-            .into_iter()
-            .map(|(topic, indices)| these(cx, group, topic, indices))
-            .collect(),
+        Some(topics) => {
+            // Each partition once: four bytes ask for metadata of four kilobytes.
+            let mut seen = HashSet::new();
+            let each = topics.into_iter().map(|(topic, mut indices)| {
+                indices.retain(|index| seen.insert((topic.clone(), *index)));
+                these(cx, group, topic, indices)
+            });
+            each.collect()
+        }
     }
 }
 
