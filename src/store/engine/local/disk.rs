@@ -44,6 +44,8 @@ pub const LOCK: &str = "lock";
 /// A real directory, locked against a second process for as long as this value lives.
 pub struct Directory {
     path: PathBuf,
+    /// Kept open: making a segment's name durable must not depend on a free descriptor.
+    itself: File,
     #[expect(dead_code, reason = "held for its lock")]
     lock: File,
 }
@@ -65,6 +67,7 @@ impl Directory {
         }
         Ok(Directory {
             path: path.to_owned(),
+            itself: File::open(path).map_err(failed())?,
             lock,
         })
     }
@@ -105,7 +108,7 @@ impl Disk for Directory {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        self.itself.sync_all()
     }
 }
 

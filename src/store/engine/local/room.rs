@@ -4,6 +4,7 @@
 use super::disk::{Disk, DiskFile, Open};
 use super::segment::{BLOCK_BYTES, round_up_to_block, spare_name};
 use super::settings::LocalSettings;
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -226,7 +227,24 @@ pub fn make_spare(disk: &dyn Disk, name: String, bytes: u64) -> io::Result<Spare
     Ok(Spare { name, file, bytes })
 }
 
+/// Whether there is no room now, which passes. Descriptors count: connections may have taken all
+/// of them, and peers must not be able to stop the server.
 pub fn is_full(error: &io::Error) -> bool {
     let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
-    kinds.contains(&error.kind())
+    let descriptors = [Some(Errno::MFILE), Some(Errno::NFILE)];
+    kinds.contains(&error.kind()) || descriptors.contains(&Errno::from_io_error(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_out_of_descriptors_passes_and_a_broken_disk_does_not() {
+        let error = |errno: Errno| io::Error::from(errno);
+        assert!(is_full(&error(Errno::NOSPC)));
+        assert!(is_full(&error(Errno::MFILE)));
+        assert!(is_full(&error(Errno::NFILE)));
+        assert!(!is_full(&error(Errno::IO)));
+    }
 }
