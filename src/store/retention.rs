@@ -80,6 +80,10 @@ impl View {
                     Ok(trim) => trims.extend(trim.map(|trim| vec![trim])),
                     // Its stream has ended meanwhile.
                     Err(StoreError::PartitionGone) => {}
+                    // What is damaged must not keep the others from giving their space back.
+                    Err(StoreError::Disk(error)) => {
+                        tracing::error!(stream = %stream.name, index, %error, "not trimmed");
+                    }
                     Err(error) => return Err(error),
                 }
             }
