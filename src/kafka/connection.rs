@@ -1,38 +1,25 @@
-//! The Kafka socket: one task for each connection; effects and replies keep request order, the
-//! waits between them overlap.
+//! The Kafka socket: one task for each connection, which reads requests and writes answers.
 
-use super::api::api_versions;
-use super::apis;
-use super::budget::Budget;
 use super::cx::Cx;
 use super::error::Disconnect;
 use super::face::Face;
 use super::frame::{Frame, Frames};
-use super::reply::{Answer, Reply, Respond};
-use super::shape;
+use super::in_flight::{InFlight, Step};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{self, FuturesOrdered};
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::stream;
+use futures_util::{Stream, StreamExt};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Requests of one connection that may wait for their answers.
-const OUTSTANDING_MAX: usize = 128;
-/// Ready replies that go out in one write.
-const GATHERED_BYTES_MAX: usize = 1 << 20;
-/// Answers that wait behind an earlier one before no more requests are read.
-const QUEUED_BYTES_MAX: usize = 1 << 20;
 /// Pieces that one system call writes.
 const SLICES_MAX: usize = 64;
 /// Time after which a peer that takes no byte is given up.
@@ -78,80 +65,98 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 }
 
 async fn connection(
-    mut socket: TcpStream,
+    socket: TcpStream,
     peer: SocketAddr,
     face: Arc<Face>,
     stop: watch::Receiver<bool>,
 ) {
-    match exchange(&mut socket, peer, &face, stop).await {
+    match converse(socket, peer, &face, stop).await {
         Ok(()) => tracing::trace!(%peer, "closed"),
         Err(reason) => tracing::debug!(%peer, %reason, "disconnected"),
     }
 }
 
-async fn exchange(
-    socket: &mut TcpStream,
+async fn converse(
+    mut socket: TcpStream,
     peer: SocketAddr,
-    face: &Arc<Face>,
-    mut stop: watch::Receiver<bool>,
+    face: &Face,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), Disconnect> {
     socket.set_nodelay(true)?;
-    let cx = face.cx(socket.local_addr()?, peer, stop.clone());
-    let (source, mut sink) = socket.split();
+    let cx = face.cx(socket.local_addr()?, peer, stop);
+    let (source, sink) = socket.split();
+    exchange(source, sink, face, cx).await
+}
+
+/// Reads requests and writes answers until either side has had enough.
+async fn exchange(
+    source: impl AsyncRead + Unpin,
+    mut sink: impl AsyncWrite + Unpin,
+    face: &Face,
+    cx: Cx,
+) -> Result<(), Disconnect> {
     let frames = Frames::new(source, face.budget.clone(), face.config.frame_bytes_max);
     let mut frames = pin!(incoming(frames));
-    let mut handling: Option<BoxFuture<'static, Result<Pending, Disconnect>>> = None;
-    let mut replies: FuturesOrdered<Pending> = FuturesOrdered::new();
-    let queued_bytes = Arc::new(AtomicUsize::new(0));
-    // Two halves of the idle time without a frame end the connection.
-    let half_idle = Duration::from_millis(face.config.connection_idle_ms_max / 2);
-    let mut timer = pin!(sleep(half_idle));
-    let mut quiet_halves = 0;
+    let mut requests = InFlight::default();
+    let mut idle = Idle::new(face.config.connection_idle_ms_max);
+    let mut half_idle = pin!(sleep(idle.half));
+    let mut stop = cx.stop.clone();
     let mut stopping = *stop.borrow();
-    loop {
-        if stopping && handling.is_none() && replies.is_empty() {
-            return Ok(());
-        }
-        let has_room = replies.len() < OUTSTANDING_MAX
-            && queued_bytes.load(Ordering::Relaxed) < QUEUED_BYTES_MAX;
-        let may_read = !stopping && handling.is_none() && has_room;
+    while !(stopping && requests.are_done()) {
         tokio::select! {
-            Some(answer) = replies.next(), if !replies.is_empty() => {
-                let ready = gather(answer, &mut replies);
-                queued_bytes.fetch_sub(ready.bytes, Ordering::Relaxed);
-                write(&mut sink, ready.pieces).await?;
-                ready.end?;
-            }
-            handled = ready(&mut handling), if handling.is_some() => {
-                handling = None;
-                replies.push_back(handled?);
-            }
-            frame = frames.next(), if may_read => {
+            step = requests.step(), if !requests.are_done() => match step? {
+                Step::Placed => {}
+                Step::Ready(answers) => {
+                    write(&mut sink, answers.pieces).await?;
+                    answers.end?;
+                }
+            },
+            frame = frames.next(), if !stopping && requests.have_room() => {
                 let Some(frame) = frame else {
                     return Ok(());
                 };
-                quiet_halves = 0;
-                let cx = face.cx_of_request(&cx);
-                handling = Some(handle(cx, frame?, queued_bytes.clone()).boxed());
+                idle.end();
+                requests.begin(face.cx_of_request(&cx), frame?);
             }
-            () = &mut timer => {
-                let is_quiet = replies.is_empty() && handling.is_none();
-                quiet_halves = if is_quiet { quiet_halves + 1 } else { 0 };
-                if quiet_halves > 1 {
-                    return Err(Disconnect::Idle);
-                }
-                timer.set(sleep(half_idle));
+            () = &mut half_idle => {
+                idle.half_passed(requests.are_done())?;
+                half_idle.set(sleep(idle.half));
             }
             () = stopped(&mut stop), if !stopping => stopping = true,
         }
     }
+    Ok(())
 }
 
-/// An answer that waits for its turn, for its own reasons and for what it observed to be durable.
-type Pending = BoxFuture<'static, Result<Answer, Disconnect>>;
+/// Two halves of the idle time in which nothing was sent or under way end a connection.
+struct Idle {
+    half: Duration,
+    quiet_halves: u32,
+}
+
+impl Idle {
+    fn new(ms_max: u64) -> Idle {
+        Idle {
+            half: Duration::from_millis(ms_max / 2),
+            quiet_halves: 0,
+        }
+    }
+
+    fn end(&mut self) {
+        self.quiet_halves = 0;
+    }
+
+    fn half_passed(&mut self, is_quiet: bool) -> Result<(), Disconnect> {
+        self.quiet_halves = if is_quiet { self.quiet_halves + 1 } else { 0 };
+        match self.quiet_halves {
+            0 | 1 => Ok(()),
+            _ => Err(Disconnect::Idle),
+        }
+    }
+}
 
 /// Frames as a stream, so that half a frame outlives a round of the loop above.
-fn incoming<R: tokio::io::AsyncRead + Unpin>(
+fn incoming<R: AsyncRead + Unpin>(
     frames: Frames<R>,
 ) -> impl Stream<Item = Result<Frame, Disconnect>> {
     stream::unfold(Some(frames), |frames| async {
@@ -162,86 +167,6 @@ fn incoming<R: tokio::io::AsyncRead + Unpin>(
             Err(error) => Some((Err(error), None)),
         }
     })
-}
-
-async fn ready<T>(waiting: &mut Option<BoxFuture<'static, T>>) -> T {
-    match waiting {
-        Some(waiting) => waiting.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Gives a request's effect its place; what is returned is the wait for the rest.
-async fn handle(
-    cx: Cx,
-    frame: Frame,
-    queued_bytes: Arc<AtomicUsize>,
-) -> Result<Pending, Disconnect> {
-    let Frame { head, body, held } = frame;
-    if apis::is_unreadable(&head) {
-        let answer = api_versions::unsupported().respond(head.response(0));
-        let reply = Reply::Now(answer);
-        return Ok(settled(cx, reply, held.into_iter().collect(), queued_bytes).boxed());
-    }
-    let (client_id, body) = apis::client_id(&head, body)?;
-    let elements = shape::elements(head.key, head.version, &body)?;
-    let mut decoded = cx.budget.decoded(head.key, body.len(), elements).await;
-    let cx = Cx { client_id, ..cx };
-    let reply = apis::dispatch(&cx, head, body).await?;
-    Budget::waiting(&mut decoded, elements);
-    let held = held.into_iter().chain([decoded]).collect();
-    Ok(settled(cx, reply, held, queued_bytes).boxed())
-}
-
-/// No reply leaves before what it contains or observed is durable (design §8, invariant 8).
-async fn settled(
-    cx: Cx,
-    reply: Reply<Answer>,
-    held: Vec<OwnedSemaphorePermit>,
-    queued_bytes: Arc<AtomicUsize>,
-) -> Result<Answer, Disconnect> {
-    let answer = reply.wait().await;
-    cx.store.settle().await?;
-    drop(held);
-    queued_bytes.fetch_add(answer.bytes(), Ordering::Relaxed);
-    Ok(answer)
-}
-
-/// Frames that are written together, the room they hold until then, and whether the connection
-/// ends behind them.
-struct Ready {
-    pieces: VecDeque<Bytes>,
-    bytes: usize,
-    held: Vec<OwnedSemaphorePermit>,
-    end: Result<(), Disconnect>,
-}
-
-/// The first answer with those behind it that are ready too.
-fn gather(first: Result<Answer, Disconnect>, replies: &mut FuturesOrdered<Pending>) -> Ready {
-    let mut ready = Ready {
-        pieces: VecDeque::new(),
-        bytes: 0,
-        held: Vec::new(),
-        end: Ok(()),
-    };
-    let mut next = Some(first);
-    while let Some(answer) = next {
-        match answer {
-            Ok(Answer::Frame { pieces, held }) => {
-                ready.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
-                ready.pieces.extend(pieces);
-                ready.held.extend(held);
-            }
-            Ok(Answer::Silence) => {}
-            Ok(Answer::Close) => ready.end = Err(Disconnect::Unanswerable),
-            Err(reason) => ready.end = Err(reason),
-        }
-        if ready.end.is_err() || ready.bytes >= GATHERED_BYTES_MAX {
-            return ready;
-        }
-        next = replies.next().now_or_never().flatten();
-    }
-    ready
 }
 
 async fn write(

@@ -10,6 +10,7 @@ mod error;
 mod face;
 mod frame;
 mod group;
+mod in_flight;
 mod reply;
 mod shape;
 mod text;
