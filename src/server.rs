@@ -54,8 +54,9 @@ impl Server {
         let clock = Clock::system();
         let engine = open_engine(&config.store, &clock)?;
         let store = Store::new(engine, clock.clone());
-        let kafka_face = kafka::Face::open(store.clone(), config.kafka, clock.clone()).await?;
+        // First of all, so that what the faces count is told.
         let admin = Arc::new(Admin::new(store.clone()));
+        let kafka_face = kafka::Face::open(store.clone(), config.kafka, clock.clone()).await?;
         let (kafka, kafka_address) = kafka.listen()?;
         let (http, http_address) = http.listen()?;
         let (stop, stopping) = watch::channel(false);

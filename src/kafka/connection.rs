@@ -82,6 +82,7 @@ async fn converse(
     face: &Face,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Disconnect> {
+    let _open = face.meters.connection();
     socket.set_nodelay(true)?;
     let cx = face.cx(socket.local_addr()?, peer, stop);
     let (source, sink) = socket.split();
@@ -108,6 +109,7 @@ async fn exchange(
                 Step::Placed => {}
                 Step::Ready(answers) => {
                     write(&mut sink, answers.pieces).await?;
+                    face.meters.sent(answers.bytes);
                     answers.end?;
                 }
             },
@@ -115,8 +117,10 @@ async fn exchange(
                 let Some(frame) = frame else {
                     return Ok(());
                 };
+                let frame = frame?;
                 idle.end();
-                requests.begin(face.cx_of_request(&cx), frame?);
+                face.meters.request(frame.head.key, frame.bytes());
+                requests.begin(face.cx_of_request(&cx), frame);
             }
             () = &mut half_idle => {
                 idle.half_passed(requests.are_done())?;

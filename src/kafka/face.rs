@@ -3,6 +3,7 @@
 use super::budget::Budget;
 use super::cx::{Broker, Cx, Endpoint};
 use super::group::{Groups, Limits};
+use super::meters::Meters;
 use crate::clock::Clock;
 use crate::config::KafkaConfig;
 use crate::store::{Store, StoreError};
@@ -25,6 +26,7 @@ pub struct Face {
     broker: Arc<Broker>,
     groups: Arc<Groups>,
     pub(super) budget: Arc<Budget>,
+    pub(super) meters: Meters,
     advertised: Option<Endpoint>,
 }
 
@@ -54,6 +56,7 @@ impl Face {
             broker: Arc::new(broker),
             groups,
             budget: Arc::new(budget),
+            meters: Meters::new(),
         }))
     }
 

@@ -33,6 +33,13 @@ pub struct Frame {
     pub held: Option<OwnedSemaphorePermit>,
 }
 
+impl Frame {
+    /// What it took on the wire.
+    pub fn bytes(&self) -> usize {
+        LENGTH_BYTES + HEAD_BYTES + self.body.len()
+    }
+}
+
 /// What there is of a body before room for it is asked for.
 enum Front {
     Whole(Bytes),

@@ -11,6 +11,7 @@ mod face;
 mod frame;
 mod group;
 mod in_flight;
+mod meters;
 mod reply;
 mod shape;
 mod text;
