@@ -207,3 +207,108 @@ fn advance(pieces: &mut VecDeque<Bytes>, mut written: usize) {
         pieces.pop_front();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::KafkaConfig;
+    use crate::store::{Memory, Store};
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use tokio::time::Instant;
+
+    /// ApiVersions of version 0 from a client without a name.
+    const ASK: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+    const IDLE_MS_MAX: u64 = 100_000;
+
+    /// One end of a connection that holds so many bytes on their way, and how the other ended.
+    async fn connected(bytes: usize) -> (DuplexStream, impl Future<Output = Disconnect>) {
+        let clock = Clock::system();
+        let store = Store::new(Arc::new(Memory::new(clock.clone(), 1 << 20)), clock.clone());
+        let config = KafkaConfig {
+            connection_idle_ms_max: IDLE_MS_MAX,
+            ..KafkaConfig::default()
+        };
+        let face = Face::open(store, config, clock).await.expect("a face");
+        let (peer, socket) = duplex(bytes);
+        let address = SocketAddr::from(([127, 0, 0, 1], 9092));
+        let (stopper, stop) = watch::channel(false);
+        let ended = async move {
+            let (source, sink) = tokio::io::split(socket);
+            let cx = face.cx(address, address, stop);
+            let ended = exchange(source, sink, &face, cx).await;
+            drop(stopper);
+            ended.expect_err("a reason")
+        };
+        (peer, ended)
+    }
+
+    /// Asks once and takes the whole answer.
+    async fn ask(peer: &mut DuplexStream) {
+        peer.write_all(&ASK).await.expect("a connection");
+        let length = peer.read_u32().await.expect("an answer");
+        let mut answer = vec![0; usize::try_from(length).expect("a length")];
+        peer.read_exact(&mut answer).await.expect("an answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_nothing_is_sent_is_closed() {
+        let (_peer, ended) = connected(1 << 16).await;
+        let began = Instant::now();
+
+        let reason = ended.await;
+
+        assert!(matches!(reason, Disconnect::Idle), "{reason}");
+        assert_eq!(began.elapsed().as_millis(), u128::from(IDLE_MS_MAX));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_something_is_sent_now_and_then_stays_open() {
+        let (mut peer, ended) = connected(1 << 16).await;
+        let began = Instant::now();
+        let asking = async {
+            for _ in 0..10 {
+                ask(&mut peer).await;
+                sleep(Duration::from_millis(IDLE_MS_MAX / 2)).await;
+            }
+        };
+
+        let (reason, ()) = tokio::join!(ended, asking);
+
+        assert!(matches!(reason, Disconnect::Idle), "{reason}");
+        let open = began.elapsed().as_millis();
+        assert!(open >= u128::from(IDLE_MS_MAX) * 5, "{open}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_no_bytes_is_given_up() {
+        let (mut peer, ended) = connected(64).await;
+        let began = Instant::now();
+        peer.write_all(&ASK).await.expect("room");
+
+        let reason = ended.await;
+
+        assert!(matches!(reason, Disconnect::SlowReceiver), "{reason}");
+        let waited = began.elapsed().as_millis();
+        assert_eq!(waited, u128::from(WRITE_STALL_MS_MAX));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_a_few_bytes_at_a_time_is_served() {
+        let (mut peer, ended) = connected(64).await;
+        let slowly = async {
+            peer.write_all(&ASK).await.expect("room");
+            let length = peer.read_u32().await.expect("an answer");
+            for _ in 0..length {
+                sleep(Duration::from_millis(WRITE_STALL_MS_MAX / 100)).await;
+                peer.read_u8().await.expect("the answer goes on");
+            }
+            drop(peer);
+        };
+
+        tokio::select! {
+            reason = ended => panic!("{reason}"),
+            () = slowly => {}
+        }
+    }
+}

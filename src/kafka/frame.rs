@@ -179,3 +179,79 @@ async fn in_time<T>(
 fn cut_short() -> Disconnect {
     Disconnect::Io(std::io::ErrorKind::UnexpectedEof.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use tokio::io::AsyncWriteExt;
+    use tokio::time::Instant;
+
+    /// More than the pool for frames holds: whoever has it has all of it.
+    const WHOLE_POOL: usize = usize::MAX;
+    const BODY_BYTES: usize = 1 << 20;
+
+    /// The front of a Produce request with a body of [`BODY_BYTES`].
+    fn front() -> Vec<u8> {
+        let length = u32::try_from(HEAD_BYTES + BODY_BYTES).expect("a length");
+        let head = [0, 0, 0, 9, 0, 0, 0, 1];
+        [&length.to_be_bytes()[..], &head[..]].concat()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_that_is_slow_with_a_large_frame_is_given_up_and_its_room_given_back() {
+        let budget = Arc::new(Budget::new(64 << 20));
+        let (mut peer, source) = tokio::io::duplex(64 << 10);
+        let mut frames = Frames::new(source, budget.clone(), 100 << 20);
+        peer.write_all(&front()).await.expect("room");
+        peer.write_all(&[0; READ_AHEAD_BYTES]).await.expect("room");
+        let began = Instant::now();
+        let mut next = Box::pin(frames.next());
+
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(budget.frame(WHOLE_POOL).now_or_never().is_none());
+        let slow = next.await;
+
+        assert!(matches!(slow, Err(Disconnect::SlowSender)), "{slow:?}");
+        // 15 s, and 4 s for the mebibyte.
+        assert_eq!(began.elapsed().as_secs(), 19);
+        assert!(budget.frame(WHOLE_POOL).now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_that_keeps_up_may_take_its_time() {
+        let budget = Arc::new(Budget::new(64 << 20));
+        let (mut peer, source) = tokio::io::duplex(64 << 10);
+        let mut frames = Frames::new(source, budget.clone(), 100 << 20);
+        let sending = async {
+            peer.write_all(&front()).await.expect("room");
+            for _ in 0..16 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let part = [0; BODY_BYTES / 16];
+                peer.write_all(&part).await.expect("room");
+            }
+        };
+
+        let (frame, ()) = tokio::join!(frames.next(), sending);
+
+        let frame = frame.expect("a frame").expect("a frame");
+        assert_eq!(frame.body.len(), BODY_BYTES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_that_begins_a_frame_has_to_go_on_and_takes_no_room_until_then() {
+        let budget = Arc::new(Budget::new(64 << 20));
+        let (mut peer, source) = tokio::io::duplex(64 << 10);
+        let mut frames = Frames::new(source, budget.clone(), 100 << 20);
+        peer.write_all(&front()).await.expect("room");
+        let began = Instant::now();
+        let mut next = Box::pin(frames.next());
+
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(budget.frame(WHOLE_POOL).now_or_never().is_some());
+        let slow = next.await;
+
+        assert!(matches!(slow, Err(Disconnect::SlowSender)), "{slow:?}");
+        assert_eq!(began.elapsed().as_secs(), 15);
+    }
+}
