@@ -24,6 +24,9 @@ use tokio::time::{sleep, timeout};
 const SLICES_MAX: usize = 64;
 /// Time after which a peer that takes no byte is given up.
 const WRITE_STALL_MS_MAX: u64 = 60_000;
+/// Rate at which a peer has to take what is written, on top of that time: until then it holds
+/// room that others wait for.
+const WRITE_BYTES_PER_MS: u64 = 64;
 /// Pause after a failed accept: descriptors may have run out.
 const ACCEPT_PAUSE_MS: u64 = 50;
 
@@ -173,7 +176,20 @@ fn incoming<R: AsyncRead + Unpin>(
     })
 }
 
+/// Writes all of it, to a peer that takes it in time.
 async fn write(
+    sink: &mut (impl AsyncWrite + Unpin),
+    pieces: VecDeque<Bytes>,
+) -> Result<(), Disconnect> {
+    let bytes: usize = pieces.iter().map(Bytes::len).sum();
+    let extra = u64::try_from(bytes).unwrap_or(u64::MAX) / WRITE_BYTES_PER_MS;
+    let whole = Duration::from_millis(WRITE_STALL_MS_MAX + extra);
+    timeout(whole, write_pieces(sink, pieces))
+        .await
+        .unwrap_or(Err(Disconnect::SlowReceiver))
+}
+
+async fn write_pieces(
     sink: &mut (impl AsyncWrite + Unpin),
     mut pieces: VecDeque<Bytes>,
 ) -> Result<(), Disconnect> {
@@ -310,5 +326,28 @@ mod tests {
             reason = ended => panic!("{reason}"),
             () = slowly => {}
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_a_byte_now_and_then_is_given_up() {
+        let (mut sink, mut peer) = duplex(1);
+        let began = Instant::now();
+        let trickle = async move {
+            loop {
+                sleep(Duration::from_secs(50)).await;
+                let _ = peer.read_u8().await;
+            }
+        };
+
+        let written = tokio::select! {
+            written = write(&mut sink, [Bytes::from_static(&[0; 64_000])].into()) => written,
+            () = trickle => Ok(()),
+        };
+
+        assert!(
+            matches!(written, Err(Disconnect::SlowReceiver)),
+            "{written:?}"
+        );
+        assert_eq!(began.elapsed(), Duration::from_secs(61));
     }
 }
