@@ -5,6 +5,7 @@
 
 use super::join::{Join, Joined};
 use super::leave::Leaver;
+use super::member::protocols_bytes;
 use super::parked::{Parked, Waiter};
 use super::state::{Described, Effect, Group, Limits, Moment, Refusal, Ticket, Who};
 use super::sync::{Sync, Synced};
@@ -23,6 +24,8 @@ use tokio::time::Instant;
 
 /// Groups with members, or with members to come, at a time.
 const GROUPS_MAX: usize = 100_000;
+/// Bytes that the members of all groups may say of themselves, and be given, together.
+const HELD_BYTES_MAX: usize = 128 << 20;
 
 /// All groups that have members, and the way to the stored rest.
 pub struct Groups {
@@ -42,6 +45,8 @@ struct Live {
     slots: HashMap<Name, Slot>,
     timers: Timers,
     tickets: u64,
+    /// Of all slots.
+    held_bytes: usize,
 }
 
 /// A live group with its parked requests.
@@ -50,6 +55,8 @@ struct Slot {
     parked: HashMap<Ticket, Waiter>,
     /// The deadline in the heap that counts; others of this group are stale.
     armed: Option<Moment>,
+    /// What the group held when this was last looked at.
+    held_bytes: usize,
 }
 
 impl Groups {
@@ -99,7 +106,8 @@ impl Groups {
             let _ = answer.send(Err(Refusal::UnknownMember));
             return parked;
         }
-        if !is_live && live.slots.len() >= GROUPS_MAX {
+        let has_room = live.has_room_for(protocols_bytes(&join.protocols));
+        if !has_room || (!is_live && live.slots.len() >= GROUPS_MAX) {
             let _ = answer.send(Err(Refusal::Unavailable));
             return parked;
         }
@@ -117,10 +125,15 @@ impl Groups {
     pub fn sync(&self, name: &Name, sync: Sync) -> Parked<Synced> {
         let mut live = self.live.lock();
         let (ticket, answer, parked) = self.park(&mut live, name);
+        let has_room = live.has_room_for(sync.assignments.values().map(Bytes::len).sum());
         let Some(slot) = live.slots.get_mut(name) else {
             let _ = answer.send(Err(Refusal::UnknownMember));
             return parked;
         };
+        if !has_room {
+            let _ = answer.send(Err(Refusal::Unavailable));
+            return parked;
+        }
         slot.parked.insert(ticket, Waiter::Sync(answer));
         slot.group.sync(ticket, sync, self.now());
         self.perform(&mut live, name);
@@ -213,6 +226,7 @@ impl Groups {
         if view.group(name).is_none() {
             return Err(Refusal::UnknownGroup);
         }
+        // Without members it holds nothing that was counted.
         live.slots.remove(name);
         Ok(view.delete_group(name))
     }
@@ -261,6 +275,9 @@ impl Groups {
                 Effect::Store(number) => self.keep(name, &slot.group, number),
             }
         }
+        let held_bytes = slot.group.held_bytes();
+        let before = std::mem::replace(&mut slot.held_bytes, held_bytes);
+        live.held_bytes = live.held_bytes - before + held_bytes;
         if slot.group.is_idle() {
             live.slots.remove(name);
             return;
@@ -343,6 +360,12 @@ async fn watch(groups: Weak<Groups>, alarm: Arc<Notify>) {
     }
 }
 
+impl Live {
+    fn has_room_for(&self, bytes: usize) -> bool {
+        self.held_bytes + bytes <= HELD_BYTES_MAX
+    }
+}
+
 type Sender<T> = oneshot::Sender<Result<T, Refusal>>;
 
 impl Slot {
@@ -351,6 +374,7 @@ impl Slot {
             group,
             parked: HashMap::new(),
             armed: None,
+            held_bytes: 0,
         }
     }
 

@@ -1,6 +1,6 @@
 //! JoinGroup: who may come in, who is new, who comes back.
 
-use super::member::{Client, Member, Protocol, Wait};
+use super::member::{Client, Member, Protocol, Wait, protocols_bytes};
 use super::state::{Effect, Group, Moment, Phase, Refusal, Ticket};
 use crate::store::Name;
 use bytes::Bytes;
@@ -92,13 +92,9 @@ impl Group {
 
     /// Whether what the members say of themselves stays within bounds.
     fn can_hold(&self, join: &Join) -> bool {
-        let bytes = |protocols: &[Protocol]| -> usize {
-            let each = protocols.iter().map(|p| p.name.len() + p.metadata.len());
-            each.sum()
-        };
         let others = self.members.values().filter(|m| m.id != join.member);
-        let held: usize = others.map(|member| bytes(&member.protocols)).sum();
-        held + bytes(&join.protocols) <= METADATA_BYTES_MAX
+        let held: usize = others.map(|m| protocols_bytes(&m.protocols)).sum();
+        held + protocols_bytes(&join.protocols) <= METADATA_BYTES_MAX
     }
 
     /// Whether some protocol of the newcomer's is one that every member supports.

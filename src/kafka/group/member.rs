@@ -22,6 +22,11 @@ pub struct Client {
     pub host: Name,
 }
 
+pub fn protocols_bytes(protocols: &[Protocol]) -> usize {
+    let each = protocols.iter().map(|p| p.name.len() + p.metadata.len());
+    each.sum()
+}
+
 #[derive(Clone, Debug)]
 pub struct Member {
     pub id: Name,
@@ -60,6 +65,11 @@ impl Member {
             Wait::Join(_) if self.is_new => Some(self.seen.after_ms(NEW_MEMBER_MS_MAX)),
             Wait::Join(_) | Wait::Sync(_) => None,
         }
+    }
+
+    /// Bytes that it said of itself and was given.
+    pub fn held_bytes(&self) -> usize {
+        protocols_bytes(&self.protocols) + self.assignment.len()
     }
 
     pub fn awaits_join(&self) -> bool {

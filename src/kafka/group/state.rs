@@ -179,6 +179,11 @@ impl Group {
         !self.members.is_empty()
     }
 
+    /// Bytes that the members said of themselves and were given.
+    pub fn held_bytes(&self) -> usize {
+        self.members.values().map(Member::held_bytes).sum()
+    }
+
     pub fn describe(&self) -> Described {
         Described {
             phase: self.phase,

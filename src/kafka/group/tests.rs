@@ -788,3 +788,32 @@ async fn thousands_of_groups_come_and_go_with_one_timer_task() {
     assert_eq!(listed.len(), 5000);
     assert!(listed.values().all(|group| group.phase == Phase::Empty));
 }
+
+#[tokio::test(start_paused = true)]
+async fn all_groups_together_hold_so_much_and_no_more() {
+    let store = memory();
+    let groups = groups(&store);
+    let large = Protocol {
+        name: "range".into(),
+        metadata: Bytes::from(vec![0; 15 << 20]),
+    };
+    let join = |group: &str| {
+        let join = Join {
+            protocols: vec![large.clone()],
+            ..new_member("m")
+        };
+        groups.join(&group.into(), join).answered()
+    };
+    for group in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        join(group).await.expect("eight times 15 MiB are held");
+    }
+
+    assert_eq!(join("i").await, Err(Refusal::Unavailable));
+
+    let leaver = Leaver {
+        member: "m".into(),
+        instance: None,
+    };
+    assert_eq!(groups.leave(&"a".into(), &[leaver]), [Ok(())]);
+    join("i").await.expect("who leaves makes room");
+}
