@@ -11,6 +11,9 @@ const WAITING_ELEMENT_BYTES: usize = 128;
 /// What tagged fields take at most for each of their bytes.
 const TAGGED_FACTOR: usize = 16;
 
+/// Compressed batches that are looked into at a time: each is work for a core.
+const OPENING_MAX: usize = 2;
+
 /// Three pools, in bytes. A request for more than a pool holds takes the whole pool.
 #[derive(Debug)]
 pub struct Budget {
@@ -21,6 +24,8 @@ pub struct Budget {
     decoded: Pool,
     /// Fetched records until they are written.
     responses: Pool,
+    /// Turns at looking into compressed batches.
+    opening: Arc<Semaphore>,
 }
 
 impl Budget {
@@ -31,6 +36,7 @@ impl Budget {
             frames: Pool::new(eighth * 3),
             decoded: Pool::new(eighth * 2),
             responses: Pool::new(eighth * 3),
+            opening: Arc::new(Semaphore::new(OPENING_MAX)),
         }
     }
 
@@ -59,6 +65,13 @@ impl Budget {
     pub fn waiting(decoded: &mut OwnedSemaphorePermit, elements: usize) {
         let needed = elements.saturating_mul(WAITING_ELEMENT_BYTES);
         drop(decoded.split(decoded.num_permits().saturating_sub(needed)));
+    }
+
+    /// Waits for a turn at looking into a compressed batch.
+    pub async fn opening(&self) -> OwnedSemaphorePermit {
+        let opening = self.opening.clone();
+        let turn = opening.acquire_owned().await;
+        turn.expect("turns are never closed")
     }
 
     /// Waits for room for that many bytes of records.

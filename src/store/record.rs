@@ -87,6 +87,14 @@ impl<'a> Fields<'a> {
     }
 }
 
+impl Record {
+    /// About what it takes in its batch, uncompressed.
+    pub fn bytes_len(&self) -> usize {
+        let field = |field: &Option<Bytes>| field.as_ref().map_or(0, Bytes::len);
+        RECORD_BYTES_MIN + field(&self.key) + field(&self.value) + self.headers.bytes.len()
+    }
+}
+
 impl Headers {
     /// Takes header bytes that [`Fields::parse`] found well-formed.
     pub(super) fn checked(bytes: Bytes) -> Headers {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::ListOffsetsRequest;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
 
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -101,7 +102,16 @@ async fn a_compacted_topic_refuses_what_it_cannot_decompress() {
 
 #[tokio::test]
 async fn a_log_append_time_topic_tells_stores_and_finds_the_arrival() {
-    let server = TestServer::start().await;
+    let directory = TempDir::new().expect("a directory");
+    let mut on_disk = TestServer::config();
+    on_disk.store.memory = false;
+    on_disk.store.data_dir = directory.path().to_owned();
+    for config in [TestServer::config(), on_disk] {
+        arrivals_are_told_stored_and_found(&TestServer::with(config).await).await;
+    }
+}
+
+async fn arrivals_are_told_stored_and_found(server: &TestServer) {
     let mut client = server.kafka().await;
     let topic = [("message.timestamp.type", "LogAppendTime")];
     client.topic_with("orders", &topic).await;

@@ -30,7 +30,7 @@ pub async fn handle(cx: &Cx, request: ProduceRequest, version: i16) -> Reply<Pro
     for topic in request.topics {
         let judged = match &refused {
             Some(error) => refuse_topic(topic, error),
-            None => judge_topic(cx, topic, version, &mut batches),
+            None => judge_topic(cx, topic, version, &mut batches).await,
         };
         topics.push(judged);
     }
@@ -101,26 +101,33 @@ fn refuse_topic(topic: ProduceTopic, error: &ApiError) -> Judged {
     }
 }
 
-fn judge_topic(cx: &Cx, topic: ProduceTopic, version: i16, batches: &mut Vec<NewBatch>) -> Judged {
+async fn judge_topic(
+    cx: &Cx,
+    topic: ProduceTopic,
+    version: i16,
+    batches: &mut Vec<NewBatch>,
+) -> Judged {
     let stream = topic.topic.find(cx);
-    let partitions = topic.partitions.into_iter().map(|partition| {
+    let mut partitions = Vec::with_capacity(topic.partitions.len());
+    for partition in topic.partitions {
         let index = partition.index;
-        match judge(cx, &stream, partition, version) {
+        let verdict = match judge(cx, &stream, partition, version).await {
             Ok(new) => {
                 let times = new.times;
                 batches.push(new);
-                (index, Verdict::Appended(times))
+                Verdict::Appended(times)
             }
-            Err(refused) => (index, Verdict::Refused(refused)),
-        }
-    });
+            Err(refused) => Verdict::Refused(refused),
+        };
+        partitions.push((index, verdict));
+    }
     Judged {
         topic: topic.topic,
-        partitions: partitions.collect(),
+        partitions,
     }
 }
 
-fn judge(
+async fn judge(
     cx: &Cx,
     stream: &Result<Arc<Stream>, ApiError>,
     sent: ProducePartition,
@@ -132,7 +139,7 @@ fn judge(
         return Err(Code::InvalidTopicException.into());
     }
     let settings = &stream.settings;
-    let batch = check::check(sent.records, settings, version, cx.clock.now())?;
+    let batch = check::check(cx, sent.records, settings, version).await?;
     let times = match settings.is_log_append_time() {
         true => AppendTimes::Appended,
         false => AppendTimes::Kept,

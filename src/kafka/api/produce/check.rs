@@ -1,9 +1,12 @@
 //! What a produced batch is checked for before it is appended, in Kafka's order (spec §2.2).
 
+use crate::kafka::budget::Budget;
+use crate::kafka::cx::Cx;
 use crate::kafka::error::{ApiError, Code};
 use crate::store::{Batch, Codec, HEADER_BYTES, Malformed, Settings, Timestamp, Walked};
 use bytes::Bytes;
 use std::ops::RangeInclusive;
+use tokio::task::spawn_blocking;
 
 /// Where a batch's magic is, in every format there ever was.
 const MAGIC_AT: usize = 16;
@@ -11,6 +14,8 @@ const MAGIC_AT: usize = 16;
 const ATTRIBUTES_AT: usize = 22;
 /// Longest record that is decompressed to look at its key.
 const RECORD_BYTES_MAX: usize = 16 << 20;
+/// What the records of one batch may expand to where each of them is looked at.
+const EXPANDED_BYTES_MAX: usize = 1 << 30;
 /// Records of one batch that are named in its refusal.
 const RECORD_ERRORS_MAX: usize = 1000;
 
@@ -45,11 +50,11 @@ pub fn is_transactional(records: Option<&Bytes>) -> bool {
 }
 
 /// Takes what a client sent for one partition as the one batch it has to be.
-pub fn check(
+pub async fn check(
+    cx: &Cx,
     records: Option<Bytes>,
     settings: &Settings,
     version: i16,
-    now: Timestamp,
 ) -> Result<Batch, Refused> {
     let bytes = records.unwrap_or_default();
     check_form(&bytes, version)?;
@@ -62,7 +67,8 @@ pub fn check(
         let text = "Clients may not set LogAppendTime";
         return Err(ApiError::new(Code::InvalidTimestamp, text).into());
     }
-    check_records(&batch, &Demands::of(settings, now))?;
+    let demands = Demands::of(settings, cx.clock.now());
+    check_records(&cx.budget, &batch, demands).await?;
     Ok(batch)
 }
 
@@ -141,15 +147,23 @@ impl Demands {
     }
 }
 
-fn check_records(batch: &Batch, demands: &Demands) -> Result<(), Refused> {
-    let look = match batch.codec()? {
-        Codec::None => !demands.are_met(&batch.walk()?),
-        Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => demands.inside,
-    };
-    if look {
-        check_each(batch, demands)?;
+async fn check_records(budget: &Budget, batch: &Batch, demands: Demands) -> Result<(), Refused> {
+    let header = demands.time_error(batch.max_timestamp());
+    match batch.codec()? {
+        Codec::None if demands.are_met(&batch.walk()?) => {}
+        Codec::None => check_each(batch, &demands)?,
+        Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd if demands.inside => {
+            let turn = budget.opening().await;
+            let batch = batch.clone();
+            let opening = spawn_blocking(move || {
+                let _turn = turn;
+                check_each(&batch, &demands)
+            });
+            opening.await.map_err(|_| Code::UnknownServerError)??;
+        }
+        Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => {}
     }
-    match demands.time_error(batch.max_timestamp()) {
+    match header {
         Some(error) => Err(error.into()),
         None => Ok(()),
     }
@@ -159,9 +173,13 @@ fn check_records(batch: &Batch, demands: &Demands) -> Result<(), Refused> {
 fn check_each(batch: &Batch, demands: &Demands) -> Result<(), Refused> {
     let mut records = Vec::new();
     let mut untimely = None;
+    let mut room_bytes = EXPANDED_BYTES_MAX;
     for (index, record) in batch.records(RECORD_BYTES_MAX).enumerate() {
         let record =
             record.map_err(|error| ApiError::new(Code::InvalidRecord, error.to_string()))?;
+        room_bytes = room_bytes
+            .checked_sub(record.bytes_len())
+            .ok_or_else(|| invalid("The records expand beyond all measure"))?;
         let time_error = demands.time_error(record.timestamp);
         let message = match (&time_error, demands.keys && record.key.is_none()) {
             (_, true) => "Compacted topic cannot accept message without key",
