@@ -15,6 +15,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// How much larger than what was read the group may be that is kept for it.
+const PINNED_FACTOR_MAX: usize = 8;
+
 /// Where to find the batches that a read may answer with, in order.
 pub struct Plan {
     read: Read,
@@ -160,7 +163,7 @@ impl Piece {
                 let start = run.start as u64 + before;
                 if let Some(group) = cached {
                     let end = start + bytes_of(batches);
-                    return Ok(group.slice(start as usize..end as usize));
+                    return Ok(part(group, start as usize..end as usize));
                 }
                 let at = run.segment.file_at(run.group) + start;
                 let file = run.segment.file.as_ref();
@@ -168,6 +171,15 @@ impl Piece {
             }
         }
     }
+}
+
+/// A small part is copied: an answer that waits for its reader must not keep a whole group, which
+/// the cache no longer counts, for a few bytes of it.
+fn part(group: &Bytes, range: Range<usize>) -> Bytes {
+    if range.len() * PINNED_FACTOR_MAX < group.len() {
+        return Bytes::copy_from_slice(&group[range]);
+    }
+    group.slice(range)
 }
 
 /// Reads consecutive batches that begin at `at`, and checks that they are what was written: what

@@ -177,6 +177,25 @@ fn batches_of_one_partition_go_out_as_one_run() {
 }
 
 #[test]
+fn a_small_read_does_not_keep_a_large_group() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    commit(&local, open_partition(P)).unwrap();
+    commit(&local, open_partition(Q)).unwrap();
+    let small = append(P, 1, b"a");
+    let large = append(Q, 1, &[b'b'; 30_000]);
+    let _both = local.commit(vec![small, large]);
+    local.write_queued();
+    local.sync_written();
+
+    let small = read(&local, P, 0, 1000);
+    let large = read(&local, Q, 0, 1000);
+
+    assert!(small[0].bytes.is_unique());
+    assert!(!large[0].bytes.is_unique());
+}
+
+#[test]
 fn a_torn_tail_is_cut_and_its_offsets_are_given_out_again() {
     let dir = TempDir::new().unwrap();
     let local = open(&dir);
