@@ -6,6 +6,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What an element of a list takes at most: decoded, as its handler sees it, and in the answer.
 const ELEMENT_BYTES: usize = 400;
+/// The same where each is answered with all of a topic's settings.
+const SETTINGS_ELEMENT_BYTES: usize = 10_000;
 /// What is left of an element while its request waits for the rest of its answer.
 const WAITING_ELEMENT_BYTES: usize = 128;
 /// What tagged fields take at most for each of their bytes.
@@ -57,7 +59,11 @@ impl Budget {
             ApiKey::Produce => 0,
             _ => frame_bytes.saturating_mul(TAGGED_FACTOR),
         };
-        let bytes = elements.saturating_mul(ELEMENT_BYTES).saturating_add(other);
+        let each = match key {
+            ApiKey::CreateTopics | ApiKey::DescribeConfigs => SETTINGS_ELEMENT_BYTES,
+            _ => ELEMENT_BYTES,
+        };
+        let bytes = elements.saturating_mul(each).saturating_add(other);
         self.decoded.take(bytes).await
     }
 
@@ -115,5 +121,21 @@ impl Pool {
     fn take_now(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let room = self.room.clone();
         room.try_acquire_many_owned(self.share(bytes)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_answered_at_length_takes_room_for_that() {
+        let budget = Budget::new(64 << 20);
+        let short = budget.decoded(ApiKey::DeleteTopics, 0, 100).await;
+        let long = budget.decoded(ApiKey::DescribeConfigs, 0, 100).await;
+        assert_eq!(
+            [short, long].map(|held| held.num_permits()),
+            [40_000, 1_000_000]
+        );
     }
 }
