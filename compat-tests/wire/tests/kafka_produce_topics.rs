@@ -2,8 +2,9 @@
 
 use braid_wire::{BatchOf, Kafka, TestServer, produce_of, topic_name};
 use bytes::Bytes;
-use kafka_protocol::messages::ListOffsetsRequest;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::{ListOffsetsRequest, ProduceRequest};
+use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -58,14 +59,9 @@ async fn refused(client: &mut Kafka, batch: Bytes, version: i16) -> (i16, Vec<i3
 async fn a_compacted_topic_refuses_a_batch_and_names_its_records_without_a_key() {
     let server = TestServer::start().await;
     let mut client = server.kafka().await;
-    for policy in ["compact", "compact,delete"] {
-        let topic = [("cleanup.policy", policy)];
-        let name = format!("orders-{policy}").replace(',', "-");
-        client.topic_with(&name, &topic).await;
+    for (name, policy) in [("orders", "compact"), ("both", "compact,delete")] {
+        client.topic_with(name, &[("cleanup.policy", policy)]).await;
     }
-    client
-        .topic_with("orders", &[("cleanup.policy", "compact")])
-        .await;
     let batch = keyed(&[Some("a"), None, Some(""), None]);
 
     for bytes in [batch.bytes(), batch.clone().gzip().bytes()] {
@@ -77,7 +73,7 @@ async fn a_compacted_topic_refuses_a_batch_and_names_its_records_without_a_key()
     }
 
     assert_eq!(client.fetch("orders", 0).await.high_watermark, 0);
-    for name in ["orders-compact", "orders-compact-delete"] {
+    for name in ["orders", "both"] {
         assert_eq!(client.produce(name, &batch).await.error_code, 87, "{name}");
         let good = client.produce(name, &keyed(&[Some("a"), Some("")])).await;
         assert_eq!((good.error_code, good.base_offset), (0, 0), "{name}");
@@ -196,4 +192,75 @@ async fn a_batch_may_be_as_large_as_the_topic_says_and_no_larger() {
 
     assert_eq!(code, 10);
     assert_eq!((placed.error_code, placed.base_offset), (0, 0));
+}
+
+#[tokio::test]
+async fn a_batch_that_expands_beyond_all_measure_is_refused_and_holds_nobody_up() {
+    let server = TestServer::start().await;
+    let mut client = server.kafka().await;
+    let mut other = server.kafka().await;
+    client
+        .topic_with("orders", &[("cleanup.policy", "compact")])
+        .await;
+    // 1,025 records of a mebibyte each, in a few kilobytes.
+    let mut packed = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
+    for delta in 0..1025 {
+        packed
+            .write_all(&record_of_zeros(delta, 1 << 20))
+            .expect("memory");
+    }
+    let bomb = zstd_batch(&packed.finish().expect("memory"), 1025);
+
+    let bomb_request = produce_of("orders", 0, bomb);
+    client.send(&bomb_request, 9).await;
+    let meanwhile = other.produce("orders", &keyed(&[Some("a")])).await;
+    let answer = client.receive::<ProduceRequest>(9).await;
+
+    assert_eq!((meanwhile.error_code, meanwhile.base_offset), (0, 0));
+    let answer = answer.expect("an answer");
+    let refused = &answer.responses[0].partition_responses[0];
+    assert_eq!(refused.error_code, 87);
+    let message = refused.error_message.as_deref().unwrap_or_default();
+    assert!(message.contains("expand"), "{message}");
+}
+
+/// The record at this offset delta, with a key and a value of so many zeros.
+fn record_of_zeros(delta: i64, value_bytes: usize) -> Vec<u8> {
+    let mut body = vec![0, 0];
+    put_varint(&mut body, delta);
+    body.extend([2, b'k']);
+    put_varint(&mut body, i64::try_from(value_bytes).expect("a length"));
+    body.resize(body.len() + value_bytes, 0);
+    body.push(0);
+    let mut record = Vec::new();
+    put_varint(&mut record, i64::try_from(body.len()).expect("a length"));
+    record.extend(body);
+    record
+}
+
+/// A batch around records that are compressed already.
+fn zstd_batch(packed: &[u8], count: i32) -> Bytes {
+    let header = BatchOf {
+        attributes: 4,
+        ..BatchOf::values(&[])
+    };
+    let mut bytes = header.bytes().to_vec();
+    bytes.extend(packed);
+    let length = i32::try_from(bytes.len() - 12).expect("a length");
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    bytes[23..27].copy_from_slice(&(count - 1).to_be_bytes());
+    bytes[57..61].copy_from_slice(&count.to_be_bytes());
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    bytes.into()
+}
+
+/// A number that is not negative.
+fn put_varint(out: &mut Vec<u8>, value: i64) {
+    let mut zigzag = value.cast_unsigned() << 1;
+    while zigzag >= 0x80 {
+        out.push(zigzag.to_le_bytes()[0] | 0x80);
+        zigzag >>= 7;
+    }
+    out.push(zigzag.to_le_bytes()[0]);
 }
