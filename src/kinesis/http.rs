@@ -5,10 +5,10 @@
 
 use super::body::Bodies;
 use super::cx::Cx;
+use super::operations::Answers;
 use super::reader::Reader;
 use super::request::{self, Asked};
 use super::response;
-use super::room::Room;
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::KinesisConfig;
@@ -58,7 +58,7 @@ pub struct Face {
     clock: Clock,
     admin: Arc<Admin>,
     bodies: Bodies,
-    answers: Room,
+    answers: Answers,
     reader: Arc<Reader>,
 }
 
@@ -70,7 +70,7 @@ impl Face {
         admin: Arc<Admin>,
     ) -> Arc<Face> {
         let bodies = Bodies::new(config.body_bytes_max, config.bodies_bytes_max / 2);
-        let answers = Room::new(config.bodies_bytes_max / 2);
+        let answers = Answers::new(config.bodies_bytes_max / 2);
         let reader = Arc::new(Reader::new(config.record_bytes_max));
         Arc::new(Face {
             store,

@@ -6,6 +6,7 @@ use super::cx::Cx;
 use super::error::ApiError;
 use super::input::Input;
 use super::op;
+use super::room::{NoRoom, Room, Share};
 use bytes::Bytes;
 
 /// Bytes of a body or an answer that are worked on without leaving the runtime's thread: about a
@@ -65,12 +66,37 @@ impl Operation {
             .find(|operation| operation.name() == name)
     }
 
-    /// Memory that is set aside for an answer before it is made: a page of 10 MiB and its base64.
-    /// What the answer does not need is given back once it is made.
-    pub fn memory_bytes(self) -> usize {
-        match self {
-            Operation::GetRecords => 24 << 20,
-            _ => 64 << 10,
+    /// A share of the memory for answers, set aside before this one is made. What the answer does
+    /// not need is given back once it is made.
+    pub async fn share(self, answers: &Answers) -> Result<Share, NoRoom> {
+        let (room, bytes) = match self {
+            Operation::GetRecords => (&answers.pages, PAGE_BYTES),
+            _ => (&answers.others, OTHER_BYTES),
+        };
+        let mut share = room.share();
+        share.grow_to(bytes).await?;
+        Ok(share)
+    }
+}
+
+/// A page of 10 MiB and its base64.
+const PAGE_BYTES: usize = 24 << 20;
+const OTHER_BYTES: usize = 64 << 10;
+
+/// Memory for answers. Pages of records have a room of their own: those that nobody reads must
+/// not keep the small answers waiting.
+pub struct Answers {
+    pages: Room,
+    others: Room,
+}
+
+impl Answers {
+    /// Rooms that take `bytes` together, and always one answer of each kind.
+    pub fn new(bytes: usize) -> Answers {
+        let others = bytes / 8;
+        Answers {
+            pages: Room::new((bytes - others).max(PAGE_BYTES)),
+            others: Room::new(others.max(OTHER_BYTES)),
         }
     }
 }

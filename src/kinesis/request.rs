@@ -4,9 +4,8 @@
 use super::codec;
 use super::cx::Cx;
 use super::error::ApiError;
-use super::operations::Operation;
+use super::operations::{Answers, Operation};
 use super::response::{self, Answered, CBOR, JSON};
-use super::room::Room;
 use super::signature;
 use bytes::Bytes;
 use hyper::Method;
@@ -33,8 +32,8 @@ enum Content {
     Other,
 }
 
-/// Answers a request; what the answer takes of `room` it holds until it is written.
-pub async fn answer(cx: &Cx, room: &Room, asked: Asked<'_>) -> Answered {
+/// Answers a request; what the answer takes of `answers` it holds until it is written.
+pub async fn answer(cx: &Cx, answers: &Answers, asked: Asked<'_>) -> Answered {
     let headers = asked.headers;
     if asked.method == Method::OPTIONS && headers.contains_key(ORIGIN) {
         return response::preflight(headers);
@@ -54,7 +53,7 @@ pub async fn answer(cx: &Cx, room: &Room, asked: Asked<'_>) -> Answered {
         Content::Other if target.is_whole => return response::unknown_content(headers),
         Content::Other => return response::nothing_to_authorize(headers),
     }
-    match operate(cx, room, &asked, target.operation).await {
+    match operate(cx, answers, &asked, target.operation).await {
         Ok(body) => response::with_body(headers, 200, Some(JSON), body),
         Err(error) => response::json_error(headers, &error),
     }
@@ -62,7 +61,7 @@ pub async fn answer(cx: &Cx, room: &Room, asked: Asked<'_>) -> Answered {
 
 async fn operate(
     cx: &Cx,
-    room: &Room,
+    answers: &Answers,
     asked: &Asked<'_>,
     operation: Option<Operation>,
 ) -> Result<Bytes, ApiError> {
@@ -78,9 +77,8 @@ async fn operate(
         Err(_) if !codec::is_object(&asked.body) => return Err(ApiError::unparsable()),
         Err(error) => return Err(error),
     };
-    let mut share = room.share();
-    let reserved = share.grow_to(operation.memory_bytes()).await;
-    reserved.map_err(|_| ApiError::unavailable("Too many answers are being written."))?;
+    let share = operation.share(answers).await;
+    let share = share.map_err(|_| ApiError::unavailable("Too many answers are being written."))?;
     let answered = operation.answer(cx, asked.body.clone()).await;
     cx.store.settle().await?;
     count(operation, &answered);
