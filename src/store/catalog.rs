@@ -104,8 +104,24 @@ impl View {
 
     /// Ends a stream with its records and every offset that was committed in it.
     pub async fn delete_stream(&self, name: &str) -> Result<(), StoreError> {
+        self.delete_if(name, |_| true).await
+    }
+
+    /// The same for this incarnation alone: a namesake that was made meanwhile stays.
+    pub async fn delete_this_stream(&self, this: &Stream) -> Result<(), StoreError> {
+        self.delete_if(&this.name, |found| found == this.id).await
+    }
+
+    async fn delete_if(
+        &self,
+        name: &str,
+        is_meant: impl Fn(StreamId) -> bool,
+    ) -> Result<(), StoreError> {
         loop {
             let (stream, entry) = self.stream_entry(name)?;
+            if !is_meant(stream.id) {
+                return Err(StoreError::UnknownStream(stream.name.clone()));
+            }
             let expect = Expect::Version(entry.version);
             let mut atom = vec![
                 Intent::Put {
@@ -255,5 +271,33 @@ fn stream_of(entry: Entry) -> Option<Arc<Stream>> {
     match entry.value {
         Value::Stream(stream) => Some(stream),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::store::{Memory, Store};
+
+    #[tokio::test]
+    async fn who_deletes_a_stream_that_is_gone_leaves_its_namesake_alone() {
+        let clock = Clock::system();
+        let store = Store::new(Arc::new(Memory::new(clock.clone(), 1 << 20)), clock);
+        let new = NewStream {
+            name: "orders".into(),
+            partition_count: 1,
+            settings: Settings::default(),
+        };
+        let view = store.view();
+        let first = view.create_stream(new.clone()).await.expect("a new name");
+        view.delete_stream("orders").await.expect("it is there");
+        let second = view.create_stream(new).await.expect("a free name");
+
+        let refused = view.delete_this_stream(&first).await;
+
+        assert_eq!(refused, Err(StoreError::UnknownStream("orders".into())));
+        let found = view.stream("orders").expect("the namesake");
+        assert_eq!(found.id, second.id);
     }
 }

@@ -69,7 +69,8 @@ async fn delete(cx: &Cx, topic: DeleteTopicState) -> (DeleteTopicState, Result<(
     let topic = topic
         .with_name(Some(TopicName(crate::kafka::text::text(&stream.name))))
         .with_topic_id(stream.id.0);
-    let deleted = cx.store.delete_stream(&stream.name).await;
+    // The topic that was meant, even if another has taken its name since.
+    let deleted = cx.store.delete_this_stream(&stream).await;
     (topic, deleted.map_err(ApiError::from))
 }
 
