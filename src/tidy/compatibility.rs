@@ -79,7 +79,7 @@ for their form, not for their truth: any credentials will do.
 const DIFFERENCES: &str = "
 ## Where braid differs
 
-* One broker, id 0, leads every partition; a partition has one replica. `acks=1` and `acks=all` are
+* One broker, id 1, leads every partition; a partition has one replica. `acks=1` and `acks=all` are
   the same: an acknowledged record is on disk (`durability`).
 * Retention by time goes by the arrival of a record, not by its timestamp. ListOffsets goes by
   timestamps.
