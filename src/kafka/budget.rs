@@ -15,6 +15,8 @@ const TAGGED_FACTOR: usize = 16;
 
 /// Compressed batches that are looked into at a time: each is work for a core.
 const OPENING_MAX: usize = 2;
+/// What the records of such a batch may expand to before nobody looks any further.
+pub const EXPANDED_BYTES_MAX: usize = 1 << 30;
 
 /// Three pools, in bytes. A request for more than a pool holds takes the whole pool.
 #[derive(Debug)]

@@ -103,8 +103,8 @@ async fn offset(
         // Without transactions the last stable offset is the high watermark.
         Target::Latest => end(&partition, |status| status.high_watermark),
         Target::Nothing => Ok(None),
-        Target::LargestTimestamp => search::largest_timestamp(&partition).await,
-        Target::From(timestamp) => search::from_timestamp(&partition, timestamp).await,
+        Target::LargestTimestamp => search::largest_timestamp(&cx.budget, &partition).await,
+        Target::From(timestamp) => search::from_timestamp(&cx.budget, &partition, timestamp).await,
     }
 }
 

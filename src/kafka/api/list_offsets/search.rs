@@ -1,28 +1,35 @@
 //! The exact record behind a timestamp: the batch by the log's index, then the record inside it.
 
 use super::Found;
+use crate::kafka::budget::{Budget, EXPANDED_BYTES_MAX};
 use crate::kafka::error::{ApiError, Code};
 use crate::store::{Batch, BatchInfo, Codec, Offset, Partition, Seek, Timestamp};
+use tokio::task::spawn_blocking;
 
 /// Longest record that is decompressed to look at its timestamp.
 const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// The first record at or after this time; none if all are older.
 pub async fn from_timestamp(
+    budget: &Budget,
     partition: &Partition,
     timestamp: Timestamp,
 ) -> Result<Option<Found>, ApiError> {
-    first(partition, Seek::Timestamp(timestamp), timestamp).await
+    first(budget, partition, Seek::Timestamp(timestamp), timestamp).await
 }
 
 /// The first record with the largest timestamp of all.
-pub async fn largest_timestamp(partition: &Partition) -> Result<Option<Found>, ApiError> {
-    first(partition, Seek::MaxTimestamp, Timestamp(i64::MIN)).await
+pub async fn largest_timestamp(
+    budget: &Budget,
+    partition: &Partition,
+) -> Result<Option<Found>, ApiError> {
+    first(budget, partition, Seek::MaxTimestamp, Timestamp(i64::MIN)).await
 }
 
 /// The first record of the batch that `seek` finds whose time is at or after `from`, or after the
 /// batch's largest if that is what was sought.
 async fn first(
+    budget: &Budget,
     partition: &Partition,
     seek: Seek,
     from: Timestamp,
@@ -36,14 +43,19 @@ async fn first(
     };
     let start = partition.status()?.log_start;
     let batch = batch(partition, info, start).await?;
-    // Of what is compressed, nobody knows how long it takes.
     let found = match batch.codec() {
         Ok(Codec::None) => search(&batch, from, start),
-        _ => tokio::task::spawn_blocking(move || search(&batch, from, start))
-            .await
-            .map_err(|_| Code::UnknownServerError)?,
+        _ => {
+            // Of what is compressed, nobody knows how long it takes.
+            let turn = budget.opening().await;
+            let opening = spawn_blocking(move || {
+                let _turn = turn;
+                search(&batch, from, start)
+            });
+            opening.await.map_err(|_| Code::UnknownServerError)?
+        }
     };
-    // A batch that cannot be read, or whose header lies, is found by its header.
+    // A batch that cannot be read to its end, or whose header lies, is found by its header.
     Ok(Some(found.unwrap_or(Found {
         offset: info.base.max(start),
         timestamp: info.max_timestamp,
@@ -58,7 +70,12 @@ async fn batch(partition: &Partition, info: BatchInfo, start: Offset) -> Result<
 }
 
 fn search(batch: &Batch, from: Timestamp, start: Offset) -> Option<Found> {
-    let records = batch.records(RECORD_BYTES_MAX).map_while(Result::ok);
+    let mut room_bytes = EXPANDED_BYTES_MAX;
+    let records = batch.records(RECORD_BYTES_MAX).map_while(|record| {
+        let record = record.ok()?;
+        room_bytes = room_bytes.checked_sub(record.bytes_len())?;
+        Some(record)
+    });
     let mut wanted = records.filter(|record| record.timestamp >= from && record.offset >= start);
     wanted.next().map(|record| Found {
         offset: record.offset,

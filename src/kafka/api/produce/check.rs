@@ -1,6 +1,6 @@
 //! What a produced batch is checked for before it is appended, in Kafka's order (spec §2.2).
 
-use crate::kafka::budget::Budget;
+use crate::kafka::budget::{Budget, EXPANDED_BYTES_MAX};
 use crate::kafka::cx::Cx;
 use crate::kafka::error::{ApiError, Code};
 use crate::store::{Batch, Codec, HEADER_BYTES, Malformed, Settings, Timestamp, Walked};
@@ -14,8 +14,6 @@ const MAGIC_AT: usize = 16;
 const ATTRIBUTES_AT: usize = 22;
 /// Longest record that is decompressed to look at its key.
 const RECORD_BYTES_MAX: usize = 16 << 20;
-/// What the records of one batch may expand to where each of them is looked at.
-const EXPANDED_BYTES_MAX: usize = 1 << 30;
 /// Records of one batch that are named in its refusal.
 const RECORD_ERRORS_MAX: usize = 1000;
 
