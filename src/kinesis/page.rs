@@ -2,6 +2,7 @@
 
 use super::crossing::Seen;
 use crate::store::{Batch, BatchInfo, Offset, Record, Records, Run, Shard, Timestamp, Undecodable};
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// Bytes of one answer's records, unless a single one is larger (spec C.6).
@@ -143,6 +144,12 @@ impl Opened {
             ahead: None,
             rest: batch.records(record_bytes_max),
         }
+    }
+
+    /// Memory that is held for going on in the batch.
+    pub fn memory_bytes(&self) -> usize {
+        let ahead = self.ahead.as_ref().and_then(|record| record.value.as_ref());
+        self.rest.memory_bytes() + ahead.map_or(0, Bytes::len)
     }
 
     fn next(&mut self) -> Option<Result<Record, Undecodable>> {

@@ -18,6 +18,8 @@ const DECODES_MAX: usize = 8;
 const INLINE_BYTES_MAX: usize = 4 << 20;
 /// Batches kept open for whoever goes on reading them with a small `Limit`.
 const OPENED_MAX: usize = 16;
+/// Memory that batches kept open may hold together, codecs' windows included.
+const OPENED_BYTES_MAX: usize = 64 << 20;
 /// Undecodable batches remembered as reported.
 const REPORTED_MAX: usize = 1024;
 
@@ -105,10 +107,14 @@ impl Reader {
 
     fn keep(&self, place: Place, batch: Opened) {
         let mut opened = self.opened.lock();
-        if opened.len() == OPENED_MAX {
-            opened.pop_front();
-        }
         opened.push_back((place, batch));
+        let mut bytes: usize = opened.iter().map(|(_, kept)| kept.memory_bytes()).sum();
+        while opened.len() > OPENED_MAX || bytes > OPENED_BYTES_MAX {
+            let Some((_, oldest)) = opened.pop_front() else {
+                return;
+            };
+            bytes -= oldest.memory_bytes();
+        }
     }
 
     /// Tells of each undecodable batch once, as far as memory of that goes.

@@ -8,6 +8,8 @@ use std::io::{self, Read};
 /// Largest zstd window: the one of compression level 22, which Kafka's producers may choose. The
 /// window is reserved when a frame claims it and costs memory only as far as it is filled.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Largest window of any codec.
+pub const WINDOW_BYTES_MAX: usize = 1 << ZSTD_WINDOW_LOG_MAX;
 
 /// A reader of what `packed` expands to.
 pub fn inflate(codec: Codec, packed: Bytes) -> io::Result<Box<dyn Read + Send>> {

@@ -1,7 +1,7 @@
 //! The records of one batch in order, whatever its codec, in memory for one record at a time.
 
 use super::batch::{Batch, Codec, Malformed};
-use super::codec::inflate;
+use super::codec::{WINDOW_BYTES_MAX, inflate};
 use super::record::{Fields, Headers, RECORD_BYTES_MIN, Record, Undecodable};
 use super::varint::{VARINT_BYTES_MAX, varint};
 use super::{Offset, Timestamp};
@@ -39,6 +39,7 @@ impl Batch {
             failed,
             left: u32::try_from(self.record_count_stated()).unwrap_or(0),
             delta_min: 0,
+            taken_bytes: 0,
             ended: false,
         }
     }
@@ -92,6 +93,8 @@ pub struct Records {
     left: u32,
     /// Smallest offset delta that the next record may have.
     delta_min: u64,
+    /// Expanded bytes that went into records so far.
+    taken_bytes: usize,
     ended: bool,
 }
 
@@ -106,6 +109,16 @@ struct Shape {
 }
 
 impl Records {
+    /// Memory that going on may take at most: the codec's window fills with what it has expanded.
+    pub fn memory_bytes(&self) -> usize {
+        match &self.source {
+            Source::Plain(_) => 0,
+            Source::Packed { ready, .. } => {
+                self.taken_bytes.min(WINDOW_BYTES_MAX) + ready.capacity()
+            }
+        }
+    }
+
     fn decode(&mut self) -> Result<Record, Undecodable> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -145,6 +158,7 @@ impl Records {
             return Err(Undecodable::TooLarge { bytes, bytes_max });
         }
         self.source.skip(prefix);
+        self.taken_bytes += prefix + bytes;
         if !self.source.fill(bytes)? {
             return Err(Undecodable::Cut);
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::Clock;
 use crate::store::{
-    AppendTimes, BatchBuilder, Memory, NewBatch, NewStream, Settings, Shard, Store, Stream,
+    AppendTimes, Batch, BatchBuilder, Memory, NewBatch, NewStream, Settings, Shard, Store, Stream,
     Timestamp, View,
 };
 
@@ -116,4 +116,53 @@ async fn open_batches_are_taken_up_again_and_bounded_in_number() {
         fixture.read(0, 1).await;
     }
     assert_eq!(opened(), OPENED_MAX);
+}
+
+/// A batch of records that are all zeros, packed by zstd.
+fn packed(count: usize, value_bytes: usize) -> Batch {
+    let mut builder = BatchBuilder::new();
+    for _ in 0..count {
+        builder.push(None, Some(&vec![0; value_bytes]), &[]);
+    }
+    let plain = builder.finish().expect("some values").into_bytes();
+    let (header, records) = plain.split_at(61);
+    let mut bytes = header.to_vec();
+    bytes.extend(zstd::encode_all(records, 1).expect("zstd"));
+    let length = i32::try_from(bytes.len() - 12).expect("a small batch");
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    bytes[22] = 4;
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    Batch::parse(bytes.into()).expect("a batch")
+}
+
+#[tokio::test]
+async fn open_batches_are_bounded_by_what_their_windows_hold() {
+    let fixture = Fixture::new().await;
+    let partition = fixture.partition().id();
+    for _ in 0..2 {
+        let new = NewBatch {
+            partition,
+            batch: packed(40, 1_000_000),
+            times: AppendTimes::Created,
+        };
+        let stored = fixture.view.append(vec![new]).await.remove(0);
+        stored.expect("it is stored");
+    }
+    let kept = || {
+        let opened = fixture.reader.opened.lock();
+        opened
+            .iter()
+            .map(|((_, next), _)| next.0)
+            .collect::<Vec<_>>()
+    };
+
+    // What is expanded behind the place that a page ends at counts.
+    for from in [0, 20] {
+        fixture.read(from, 9).await;
+    }
+    assert_eq!(kept(), [9, 29]);
+    fixture.read(70, 9).await;
+
+    assert_eq!(kept(), [79]);
 }
