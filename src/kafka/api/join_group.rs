@@ -26,7 +26,7 @@ pub async fn handle(cx: &Cx, request: JoinGroupRequest, version: i16) -> Reply<J
         Ok(join) => join,
         Err(refusal) => return Reply::Now(refused(member, &refusal, version)),
     };
-    let parked = cx.groups.join(&group, join);
+    let parked = cx.groups.join(&cx.store, &group, join);
     let stopping = cx.stopping();
     Reply::later(async move {
         match parked.answered_unless(stopping).await {

@@ -62,7 +62,7 @@ pub async fn handle(
     };
     let group = name(&request.group_id);
     let commit = || cx.store.commit_offsets(&group, commits);
-    match cx.groups.commit(&group, who, commit) {
+    match cx.groups.commit(&cx.store, &group, who, commit) {
         Err(refusal) => Reply::Now(respond(refused(&refusal, version))),
         Ok(durable) => Reply::later(async move {
             let done = durable.await;

@@ -1,12 +1,14 @@
 //! Runs the groups: feeds each one requests and time, parks and answers, stores.
 //!
 //! One lock over all groups, held for one event and never across an await; one task that sleeps
-//! until the earliest deadline of all. A group without members is only its stored record.
+//! until the earliest deadline of all. A group without members is only its stored record, once
+//! that is written.
 
 use super::join::{Join, Joined};
 use super::leave::Leaver;
 use super::member::protocols_bytes;
 use super::parked::{Parked, Waiter};
+use super::slot::{Slot, WriteNumber, Writing};
 use super::state::{Described, Effect, Group, Limits, Moment, Refusal, Ticket, Who};
 use super::sync::{Sync, Synced};
 use super::timers::Timers;
@@ -45,17 +47,9 @@ struct Live {
     slots: HashMap<Name, Slot>,
     timers: Timers,
     tickets: u64,
+    /// Number of the newest write of all groups.
+    writes: u64,
     /// Of all slots.
-    held_bytes: usize,
-}
-
-/// A live group with its parked requests.
-struct Slot {
-    group: Group,
-    parked: HashMap<Ticket, Waiter>,
-    /// The deadline in the heap that counts; others of this group are stale.
-    armed: Option<Moment>,
-    /// What the group held when this was last looked at.
     held_bytes: usize,
 }
 
@@ -96,11 +90,11 @@ impl Groups {
     }
 
     /// Joins; the answer comes when the rebalance is through. Dropping it takes the join back.
-    pub fn join(&self, name: &Name, join: Join) -> Parked<Joined> {
+    pub fn join(&self, view: &View, name: &Name, join: Join) -> Parked<Joined> {
         let mut live = self.live.lock();
         let (ticket, answer, parked) = self.park(&mut live, name);
         let is_live = live.slots.contains_key(name);
-        let stored = (!is_live).then(|| self.store.view().group(name)).flatten();
+        let stored = view.group(name);
         if !is_live && stored.is_none() && !join.member.is_empty() {
             // The asker holds the other end and cannot be gone.
             let _ = answer.send(Err(Refusal::UnknownMember));
@@ -163,45 +157,47 @@ impl Groups {
     /// group that does not exist is made for a committer that is no member.
     pub fn commit<T>(
         &self,
+        view: &View,
         name: &Name,
         who: Who<'_>,
         commit: impl FnOnce() -> T,
     ) -> Result<T, Refusal> {
         let mut live = self.live.lock();
         let now = self.now();
+        let stored = view.group(name);
         if let Some(slot) = live.slots.get_mut(name)
-            && slot.group.has_members()
+            && slot.is_ahead_of_its_record()
         {
             slot.group.allow_commit(who, now)?;
             return Ok(commit());
         }
-        match self.store.view().group(name) {
+        match stored {
             Some(stored) => {
                 Group::decode(&stored.membership, self.limits, now).allow_commit(who, now)?;
             }
             None if who.generation >= 0 => return Err(Refusal::UnknownGroup),
-            None => self.put_commits_only(name),
+            None => self.put_commits_only(view, name),
         }
         Ok(commit())
     }
 
-    fn put_commits_only(&self, name: &Name) {
+    fn put_commits_only(&self, view: &View, name: &Name) {
         let group = store::Group {
             empty_since: Some(self.clock.now()),
             membership: Bytes::new(),
         };
         // The commit that follows takes the next place, so its outcome tells of this one, too.
-        drop(self.store.view().put_group(name, group));
+        drop(view.put_group(name, group));
     }
 
     /// A group as it is now; `None` if there is none.
     pub fn describe(&self, view: &View, name: &str) -> Option<Described> {
         let live = self.live.lock();
+        let stored = view.group(name);
         if let Some(slot) = live.slots.get(name) {
             return Some(slot.group.describe());
         }
-        let stored = view.group(name)?;
-        Some(Group::decode(&stored.membership, self.limits, self.now()).describe())
+        Some(Group::decode(&stored?.membership, self.limits, self.now()).describe())
     }
 
     /// All groups, by name.
@@ -243,16 +239,19 @@ impl Groups {
         }
     }
 
-    fn stored(&self, name: &Name, number: u64, outcome: Result<(), StoreError>) {
-        if let Err(error) = &outcome {
+    fn stored(&self, name: &Name, number: WriteNumber, outcome: Result<(), StoreError>) {
+        let mut live = self.live.lock();
+        let Some(slot) = live.slots.get_mut(name) else {
+            return;
+        };
+        if let Err(error) = &outcome
+            && !slot.is_failing
+        {
             tracing::error!(group = %name, %error, "the group could not be stored");
         }
         let outcome = outcome.map_err(|_| Refusal::Unavailable);
-        let mut live = self.live.lock();
-        if let Some(slot) = live.slots.get_mut(name) {
-            slot.group.stored(number, outcome, self.now());
-            self.perform(&mut live, name);
-        }
+        slot.stored(number, outcome, self.now());
+        self.perform(&mut live, name);
     }
 
     fn park<T>(&self, live: &mut Live, name: &Name) -> (Ticket, Sender<T>, Parked<T>) {
@@ -272,17 +271,22 @@ impl Groups {
             match effect {
                 Effect::Joined(ticket, answer) => slot.answer_join(ticket, answer),
                 Effect::Synced(ticket, answer) => slot.answer_sync(ticket, answer),
-                Effect::Store(number) => self.keep(name, &slot.group, number),
+                Effect::Store => {
+                    live.writes += 1;
+                    let number = WriteNumber(live.writes);
+                    slot.writing = Writing::Underway(number);
+                    self.keep(name, &slot.group, number);
+                }
             }
         }
         let held_bytes = slot.group.held_bytes();
         let before = std::mem::replace(&mut slot.held_bytes, held_bytes);
         live.held_bytes = live.held_bytes - before + held_bytes;
-        if slot.group.is_idle() {
+        if slot.is_idle() {
             live.slots.remove(name);
             return;
         }
-        let Some(deadline) = slot.group.deadline() else {
+        let Some(deadline) = slot.deadline() else {
             return;
         };
         if slot.armed.is_none_or(|armed| deadline < armed) {
@@ -297,7 +301,7 @@ impl Groups {
     }
 
     /// Stores the group; its place in the log is taken when this returns.
-    fn keep(&self, name: &Name, group: &Group, number: u64) {
+    fn keep(&self, name: &Name, group: &Group, number: WriteNumber) {
         let stored = store::Group {
             empty_since: (!group.has_members()).then(|| self.clock.now()),
             membership: group.encode(),
@@ -322,7 +326,7 @@ impl Groups {
             };
             if slot.armed == Some(at) {
                 slot.armed = None;
-                slot.group.tick(now);
+                slot.tick(now);
                 self.perform(&mut live, &name);
             }
         }
@@ -367,27 +371,3 @@ impl Live {
 }
 
 type Sender<T> = oneshot::Sender<Result<T, Refusal>>;
-
-impl Slot {
-    fn new(group: Group) -> Slot {
-        Slot {
-            group,
-            parked: HashMap::new(),
-            armed: None,
-            held_bytes: 0,
-        }
-    }
-
-    /// The asker may have gone away meanwhile, here and below.
-    fn answer_join(&mut self, ticket: Ticket, answer: Result<Joined, Refusal>) {
-        if let Some(Waiter::Join(waiter)) = self.parked.remove(&ticket) {
-            let _ = waiter.send(answer);
-        }
-    }
-
-    fn answer_sync(&mut self, ticket: Ticket, answer: Result<Synced, Refusal>) {
-        if let Some(Waiter::Sync(waiter)) = self.parked.remove(&ticket) {
-            let _ = waiter.send(answer);
-        }
-    }
-}

@@ -8,6 +8,7 @@ mod member;
 mod parked;
 mod rebalance;
 mod record;
+mod slot;
 mod state;
 mod sync;
 mod timers;

@@ -108,8 +108,9 @@ pub struct Gathering {
 pub enum Effect {
     Joined(Ticket, Result<Joined, Refusal>),
     Synced(Ticket, Result<Synced, Refusal>),
-    /// Keep the group as it is now, then tell [`Group::stored`] this number.
-    Store(u64),
+    /// Keep the group as it is now, then tell [`Group::stored`], unless it is to be kept once
+    /// more meanwhile.
+    Store,
 }
 
 /// One group.
@@ -130,8 +131,6 @@ pub struct Group {
     pub(super) sync_until: Option<Moment>,
     /// Static members that came back into a stable group and wait for that to be stored.
     pub(super) returned: Vec<(Ticket, Joined)>,
-    /// Number of the newest write.
-    pub(super) stores: u64,
     pub(super) arrivals: u64,
     pub(super) effects: Vec<Effect>,
 }
@@ -159,7 +158,6 @@ impl Group {
             pending: BTreeMap::new(),
             sync_until: None,
             returned: Vec::new(),
-            stores: 0,
             arrivals: 0,
             effects: Vec::new(),
         }
@@ -288,8 +286,7 @@ impl Group {
 
     /// Asks for the group to be kept as it is now.
     pub(super) fn store(&mut self) {
-        self.stores += 1;
-        self.effects.push(Effect::Store(self.stores));
+        self.effects.push(Effect::Store);
     }
 
     /// Answers a member's parked request, if it has one, and forgets it.

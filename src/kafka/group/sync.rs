@@ -81,12 +81,8 @@ impl Group {
         self.store();
     }
 
-    /// Write `number` is durable, or will never be. An older write than the newest says nothing:
-    /// the newest contains it.
-    pub fn stored(&mut self, number: u64, outcome: Result<(), Refusal>, now: Moment) {
-        if number != self.stores {
-            return;
-        }
+    /// The newest write is durable, or will never be.
+    pub fn stored(&mut self, outcome: Result<(), Refusal>, now: Moment) {
         for (ticket, joined) in std::mem::take(&mut self.returned) {
             let answer = outcome.clone().map(|()| joined);
             self.effects.push(Effect::Joined(ticket, answer));

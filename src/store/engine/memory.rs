@@ -40,6 +40,12 @@ impl Memory {
             kept,
         }
     }
+
+    /// Takes commits again after a stop, as a disk that has room again.
+    #[cfg(test)]
+    pub fn resume(&self) {
+        self.kept.lock().stopping = false;
+    }
 }
 
 impl Engine for Memory {
