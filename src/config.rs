@@ -62,8 +62,9 @@ settings! {
         /// Kafka connections served at a time; more wait to be accepted.
         "kafka-connections-max" connections_max: usize = 20_000, in 1..=1_000_000;
 
-        /// Memory that Kafka requests being read may take together; as much again for decoding
-        /// them, and for the records of answers.
+        /// Memory for Kafka requests, a quarter each: being read, decoded, parked until there are
+        /// records, and the records of answers. When nothing is left to park in, a fetch is
+        /// answered at once.
         "kafka-decode-bytes-max" decode_bytes_max: usize = 256 * MIB, in 16 * MIB..=65_536 * MIB;
     }
 

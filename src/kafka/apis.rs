@@ -110,6 +110,7 @@ fn answered<T: Respond + Send + 'static>(reply: Reply<T>, head: ResponseHead) ->
     match reply {
         Reply::Now(response) => Reply::Now(response.respond(head)),
         Reply::Later(rest) => Reply::later(async move { rest.await.respond(head) }),
+        Reply::Parked(rest) => Reply::parked(async move { rest.await.respond(head) }),
     }
 }
 

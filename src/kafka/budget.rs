@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const ELEMENT_BYTES: usize = 400;
 /// The same where each is answered with all of a topic's settings.
 const SETTINGS_ELEMENT_BYTES: usize = 10_000;
-/// What is left of an element while its request waits for the rest of its answer.
+/// What is left of an element while its request waits for the disk or for the rest of its answer.
 const WAITING_ELEMENT_BYTES: usize = 128;
 /// What tagged fields take at most for each of their bytes.
 const TAGGED_FACTOR: usize = 16;
@@ -18,14 +18,16 @@ const OPENING_MAX: usize = 2;
 /// What the records of such a batch may expand to before nobody looks any further.
 pub const EXPANDED_BYTES_MAX: usize = 1 << 30;
 
-/// Three pools, in bytes. A request for more than a pool holds takes the whole pool.
+/// Four pools, in bytes. A request for more than a pool holds takes the whole pool.
 #[derive(Debug)]
 pub struct Budget {
-    /// Frames from their first piece on until they are answered.
+    /// Frames from their first piece on until they are answered or parked.
     frames: Pool,
     /// Decoded requests until their handler returns, and what is left of them until they are
-    /// answered.
+    /// answered or parked.
     decoded: Pool,
+    /// What parked requests keep. Nobody waits for this: they may stay for minutes.
+    parked: Pool,
     /// Fetched records until they are written.
     responses: Pool,
     /// Turns at looking into compressed batches.
@@ -35,11 +37,12 @@ pub struct Budget {
 impl Budget {
     /// Divides what there is for everything.
     pub fn new(bytes: usize) -> Budget {
-        let eighth = bytes / 8;
+        let quarter = bytes / 4;
         Budget {
-            frames: Pool::new(eighth * 3),
-            decoded: Pool::new(eighth * 2),
-            responses: Pool::new(eighth * 3),
+            frames: Pool::new(quarter),
+            decoded: Pool::new(quarter),
+            parked: Pool::new(quarter),
+            responses: Pool::new(quarter),
             opening: Arc::new(Semaphore::new(OPENING_MAX)),
         }
     }
@@ -73,6 +76,11 @@ impl Budget {
     pub fn waiting(decoded: &mut OwnedSemaphorePermit, elements: usize) {
         let needed = elements.saturating_mul(WAITING_ELEMENT_BYTES);
         drop(decoded.split(decoded.num_permits().saturating_sub(needed)));
+    }
+
+    /// Room for what a request keeps while it is parked, if there is any now.
+    pub fn parked(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        self.parked.take_now(bytes)
     }
 
     /// Waits for a turn at looking into a compressed batch.

@@ -9,6 +9,7 @@ use super::error::Disconnect;
 use super::frame::Frame;
 use super::reply::{Answer, Reply, Respond};
 use super::shape;
+use crate::store::View;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
@@ -95,27 +96,33 @@ async fn handle(
     if apis::is_unreadable(&head) {
         let answer = api_versions::unsupported().respond(head.response(0));
         let reply = Reply::Now(answer);
-        return Ok(settled(cx, reply, held.into_iter().collect(), queued_bytes).boxed());
+        let held = held.into_iter().collect();
+        return Ok(settled(cx.store, reply, held, queued_bytes).boxed());
     }
     let (client_id, body) = apis::client_id(&head, body)?;
     let elements = shape::elements(head.key, head.version, &body)?;
     let mut decoded = cx.budget.decoded(head.key, body.len(), elements).await;
     let cx = Cx { client_id, ..cx };
     let reply = apis::dispatch(&cx, head, body).await?;
-    Budget::waiting(&mut decoded, elements);
-    let held = held.into_iter().chain([decoded]).collect();
-    Ok(settled(cx, reply, held, queued_bytes).boxed())
+    let held = match reply {
+        Reply::Parked(_) => Vec::new(),
+        Reply::Now(_) | Reply::Later(_) => {
+            Budget::waiting(&mut decoded, elements);
+            held.into_iter().chain([decoded]).collect()
+        }
+    };
+    Ok(settled(cx.store, reply, held, queued_bytes).boxed())
 }
 
 /// No reply leaves before what it contains or observed is durable (design §8, invariant 8).
 async fn settled(
-    cx: Cx,
+    store: View,
     reply: Reply<Answer>,
     held: Vec<OwnedSemaphorePermit>,
     queued_bytes: Arc<AtomicUsize>,
 ) -> Result<Answer, Disconnect> {
     let answer = reply.wait().await;
-    cx.store.settle().await?;
+    store.settle().await?;
     drop(held);
     queued_bytes.fetch_add(answer.bytes(), Ordering::Relaxed);
     Ok(answer)

@@ -6,11 +6,14 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// The handler's effect has taken its place when it returns this; what is left is waiting for
-/// durability, for growth or for others.
+/// The handler's effect has taken its place when it returns this; what is left is waiting.
 pub enum Reply<T> {
     Now(T),
+    /// As soon as the server can: it waits for durability, or for room.
     Later(BoxFuture<'static, T>),
+    /// As soon as others do something: the request's own room is given back, so this keeps
+    /// nothing of its frame, and what it does keep has a bound elsewhere.
+    Parked(BoxFuture<'static, T>),
 }
 
 impl<T> Reply<T> {
@@ -18,11 +21,15 @@ impl<T> Reply<T> {
         Reply::Later(rest.boxed())
     }
 
+    pub fn parked(rest: impl Future<Output = T> + Send + 'static) -> Reply<T> {
+        Reply::Parked(rest.boxed())
+    }
+
     /// The answer itself, however long it takes.
     pub async fn wait(self) -> T {
         match self {
             Reply::Now(response) => response,
-            Reply::Later(rest) => rest.await,
+            Reply::Later(rest) | Reply::Parked(rest) => rest.await,
         }
     }
 }

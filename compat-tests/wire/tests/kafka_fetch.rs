@@ -1,7 +1,7 @@
 //! Fetch: what it accepts, refuses and does.
 
 use braid_wire::{BatchOf, TestServer, fetch_of, produce_of};
-use kafka_protocol::messages::FetchRequest;
+use kafka_protocol::messages::{FetchRequest, HeartbeatRequest};
 use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -243,7 +243,7 @@ async fn zstd_is_not_sent_to_those_who_cannot_know_it() {
 #[tokio::test]
 async fn a_refused_partition_keeps_no_room_from_the_next() {
     let mut config = TestServer::config();
-    config.kafka.decode_bytes_max = 16 << 20; // of which 6 MiB are for answers
+    config.kafka.decode_bytes_max = 16 << 20; // of which 4 MiB are for answers
     let server = TestServer::with(config).await;
     server.make_stream("orders", 2).await;
     let mut client = server.kafka().await;
@@ -286,4 +286,35 @@ async fn a_fetch_parked_in_front_does_not_keep_a_produce_behind_it_from_taking_e
         .await
         .expect("an answer");
     assert_eq!(fetched.responses[0].partitions[0].high_watermark, 1);
+}
+
+#[tokio::test]
+async fn parked_fetches_keep_nobody_waiting_however_much_they_ask_for() {
+    let mut config = TestServer::config();
+    config.kafka.decode_bytes_max = 16 << 20; // of which 4 MiB are to park in
+    let server = TestServer::with(config).await;
+    let mut greedy = server.kafka().await;
+    let mut other = server.kafka().await;
+    other.topic("orders").await;
+    other.topic("behind").await;
+    let small = fetch_of("orders", 0, 0).with_max_wait_ms(200_000);
+    let mut large = small.clone();
+    let partition = large.topics[0].partitions[0].clone();
+    large.topics[0].partitions = vec![partition; 99_000];
+    greedy.send(&large, 7).await;
+    // What is produced behind it has its place once the fetch is parked.
+    let batch = BatchOf::values(&["a"]).bytes();
+    greedy.send(&produce_of("behind", 0, batch), 9).await;
+    let behind = fetch_of("behind", 0, 0);
+    while other.call(&behind, 7).await.responses[0].partitions[0].high_watermark == 0 {}
+
+    let heartbeat = other.call(&HeartbeatRequest::default(), 4).await;
+    other.topic("more").await;
+    let answers = [other.call(&small, 7).await, other.call(&large, 7).await];
+
+    assert_ne!(heartbeat.error_code, 0);
+    for answer in answers {
+        let partition = &answer.responses[0].partitions[0];
+        assert_eq!((partition.error_code, partition.high_watermark), (0, 0));
+    }
 }

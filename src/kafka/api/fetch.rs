@@ -23,9 +23,19 @@ pub async fn handle(cx: &Cx, request: FetchRequest, version: i16) -> Reply<Fetch
         // A session can only be one that this server never gave.
         return Reply::Now(Fetched::refused(Code::FetchSessionIdNotFound));
     }
-    let plan = Plan::new(cx, request, version);
-    let cx = cx.clone();
-    Reply::later(async move { fetch(&cx, &plan).await })
+    let plan = Plan::new(cx, &request, version);
+    let cx = Cx {
+        client_id: None, // a slice of the frame
+        ..cx.clone()
+    };
+    let Some(room) = plan.room(&cx) else {
+        return Reply::later(async move { plan.read(&cx).await });
+    };
+    Reply::parked(async move {
+        let fetched = fetch(&cx, &plan).await;
+        drop(room);
+        fetched
+    })
 }
 
 /// Reads; answers if that is enough; else waits for growth, until there is no more time.

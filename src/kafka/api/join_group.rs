@@ -17,7 +17,8 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 pub async fn handle(cx: &Cx, request: JoinGroupRequest, version: i16) -> Reply<JoinGroupResponse> {
-    let member = request.member_id.clone();
+    // A copy: a parked request must not keep its frame.
+    let member = text(&request.member_id);
     if request.group_id.is_empty() {
         return Reply::Now(refused(member, &Refusal::EmptyGroupName, version));
     }
@@ -28,7 +29,7 @@ pub async fn handle(cx: &Cx, request: JoinGroupRequest, version: i16) -> Reply<J
     };
     let parked = cx.groups.join(&cx.store, &group, join);
     let stopping = cx.stopping();
-    Reply::later(async move {
+    Reply::parked(async move {
         match parked.answered_unless(stopping).await {
             Ok(place) => joined(place, version),
             Err(refusal) => refused(member, &refusal, version),

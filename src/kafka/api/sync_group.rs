@@ -22,7 +22,7 @@ pub async fn handle(cx: &Cx, request: SyncGroupRequest, version: i16) -> Reply<S
     }
     let parked = cx.groups.sync(&name(&request.group_id), sync(&request));
     let stopping = cx.stopping();
-    Reply::later(async move {
+    Reply::parked(async move {
         match parked.answered_unless(stopping).await {
             Ok(share) => synced(share, version),
             Err(refusal) => refused(&refusal),

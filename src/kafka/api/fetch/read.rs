@@ -73,7 +73,7 @@ impl Plan {
             return Err(Code::OffsetOutOfRange.into());
         }
         let bytes_left = self.bytes_max.saturating_sub(room.bytes);
-        let bytes_max = plan.bytes_max.min(bytes_left);
+        let bytes_max = wire::byte_count(plan.bytes_max).min(bytes_left);
         if from == status.high_watermark || !room.take(cx, bytes_max, status).await {
             return Ok(fetched);
         }
