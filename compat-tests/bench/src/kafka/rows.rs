@@ -1,0 +1,248 @@
+//! The rows of the Kafka face.
+
+use super::{Consume, Latency, Produce};
+use crate::job::Load;
+use crate::peer::Peer;
+use crate::row::{Bound, Figure, Row, Steps, Target, Work};
+
+const THIRD: f64 = 1.0 / 3.0;
+/// No load sends for longer.
+const SECONDS_MAX: f64 = 5.0;
+
+pub fn rows(quick: bool) -> Vec<Row> {
+    let scale = Scale(if quick { 20 } else { 1 });
+    let mut rows = scale.produce_rows();
+    rows.extend(scale.small_batch_rows());
+    rows.extend(scale.consume_rows());
+    rows.extend(scale.latency_rows());
+    rows
+}
+
+/// By what counts are divided.
+struct Scale(u64);
+
+impl Scale {
+    /// Large batches.
+    fn produce(&self, topic: &str, partitions: i32, record_bytes: usize, records: u64) -> Produce {
+        Produce {
+            topic: topic.into(),
+            partitions,
+            record_bytes,
+            records: records / self.0,
+            seconds_max: SECONDS_MAX,
+            batch_records: if record_bytes < 500 { 10_000 } else { 1000 },
+            ..Produce::default()
+        }
+    }
+
+    fn produce_rows(&self) -> Vec<Row> {
+        let many = Produce {
+            batch_records: 100,
+            ..self.produce("p1000", 1000, 1000, 500_000)
+        };
+        let plain = Produce {
+            idempotent: false,
+            ..self.produce("p1plain", 1, 1000, 500_000)
+        };
+        let mut many_targets = produce_targets(false);
+        many_targets.truncate(2);
+        many_targets.push(value(Figure::Memory, 256.0, 128.0));
+        let tiny = [
+            ratio(Figure::Rate, Peer::Kafka, 1.0, 1.0),
+            ratio(Figure::CpuPerRecord, Peer::Kafka, 2.0 * THIRD, 0.5),
+        ];
+        let one = self.produce("p1", 1, 1000, 500_000);
+        let twelve = self.produce("p12", 12, 1000, 500_000);
+        let hundred = self.produce("p1tiny", 1, 100, 3_000_000);
+        vec![
+            produced("produce 1 KB, 1 partition", one, produce_targets(true)),
+            produced("produce 1 KB, 12 partitions", twelve, produce_targets(true)),
+            produced(
+                "produce 1 KB, 1 partition, not idempotent",
+                plain,
+                produce_targets(true),
+            ),
+            produced("produce 1 KB, 1000 partitions", many, many_targets),
+            produced("produce 100 B, 1 partition", hundred, tiny.into()),
+        ]
+    }
+
+    fn small_batch_rows(&self) -> Vec<Row> {
+        let small = |topic, partitions| Produce {
+            batch_records: 4,
+            idempotent: false,
+            // What is queued when the time is over is still sent: not for long.
+            settings: [("queue.buffering.max.messages".into(), "20000".into())].into(),
+            ..self.produce(topic, partitions, 1000, 150_000)
+        };
+        let targets = || {
+            vec![
+                ratio(Figure::CpuPerRecord, Peer::Kafka, THIRD, 0.125),
+                ratio(Figure::Rate, Peer::KafkaFlushing, 5.0, 5.0),
+            ]
+        };
+        let (one, many) = (small("b1", 1), small("b1000", 1000));
+        vec![
+            produced("produce 1 KB, 1 partition, batches of 4", one, targets()),
+            produced(
+                "produce 1 KB, 1000 partitions, batches of 4",
+                many,
+                targets(),
+            ),
+        ]
+    }
+
+    fn consume_rows(&self) -> Vec<Row> {
+        let tail = self.produce("tail", 1, 1000, 24_000);
+        let kept = self.produce("kept", 1, 1000, 1_000_000);
+        let tiny_tail = self.produce("tinytail", 1, 100, 200_000);
+        let tiny = self.produce("tiny", 1, 100, 5_000_000);
+        let other = Produce {
+            topic: "others".into(),
+            per_second: Some(20_000),
+            batch_records: 100,
+            records: 1_000_000,
+            seconds_max: 40.0,
+            ..Produce::default()
+        };
+        vec![
+            consumed("consume 1 KB, tail", &tail, 40, Vec::new()),
+            consumed("consume 1 KB, catch-up", &kept, 1, Vec::new()),
+            consumed(
+                "consume 1 KB, catch-up from a cold disk",
+                &kept,
+                1,
+                vec![Around::Cold],
+            ),
+            consumed(
+                "consume 1 KB, catch-up while others produce",
+                &kept,
+                1,
+                vec![Around::Beside(other)],
+            ),
+            consumed("consume 100 B, tail", &tiny_tail, 15, Vec::new()),
+            consumed("consume 100 B, catch-up", &tiny, 1, Vec::new()),
+        ]
+    }
+
+    fn latency_rows(&self) -> Vec<Row> {
+        let latency = |per_second: u64, topic: &str| Latency {
+            topic: topic.into(),
+            per_second,
+            records: 5 * per_second / if self.0 > 1 { 5 } else { 1 },
+            ..Latency::default()
+        };
+        let row = |name: &str, load: Latency, aim_ms, peers: &[Peer]| Row {
+            name: name.into(),
+            peers: peers.into(),
+            work: Work::Load(Steps::only(Load::KafkaLatency(load))),
+            targets: vec![syncs(Figure::AckP99, aim_ms), syncs(Figure::P99, aim_ms)],
+        };
+        let both = [Peer::Braid, Peer::Kafka];
+        vec![
+            row(
+                "latency at 1000 records/s",
+                latency(1000, "l1"),
+                2.0,
+                &KAFKAS,
+            ),
+            row(
+                "latency at 10000 records/s",
+                latency(10_000, "l10"),
+                5.0,
+                &both,
+            ),
+        ]
+    }
+}
+
+const KAFKAS: [Peer; 3] = [Peer::Braid, Peer::Kafka, Peer::KafkaFlushing];
+
+fn produced(name: &str, load: Produce, targets: Vec<Target>) -> Row {
+    Row {
+        name: name.into(),
+        peers: KAFKAS.into(),
+        work: Work::Load(Steps::only(Load::KafkaProduce(load))),
+        targets,
+    }
+}
+
+/// What surrounds a consumer.
+enum Around {
+    Cold,
+    Beside(Produce),
+}
+
+fn consumed(name: &str, filled: &Produce, passes: u32, around: Vec<Around>) -> Row {
+    let load = Consume {
+        topic: filled.topic.clone(),
+        partitions: filled.partitions,
+        passes,
+        seconds_max: SECONDS_MAX,
+        ..Consume::default()
+    };
+    let fill = Produce {
+        only_if_missing: true,
+        seconds_max: 60.0,
+        ..filled.clone()
+    };
+    let mut steps = Steps::only(Load::KafkaConsume(load));
+    steps.before = vec![Load::KafkaProduce(fill)];
+    for around in around {
+        match around {
+            Around::Cold => steps.cold = true,
+            Around::Beside(load) => steps.beside = Some(Load::KafkaProduce(load)),
+        }
+    }
+    Row {
+        name: name.into(),
+        peers: vec![Peer::Braid, Peer::Kafka],
+        work: Work::Load(steps),
+        targets: vec![
+            ratio(Figure::Rate, Peer::Kafka, 1.0, 1.1),
+            ratio(Figure::CpuPerRecord, Peer::Kafka, 1.0, 0.75),
+        ],
+    }
+}
+
+fn produce_targets(flushing: bool) -> Vec<Target> {
+    let mut targets = vec![
+        ratio(Figure::Rate, Peer::Kafka, 1.2, 1.5),
+        ratio(Figure::CpuPerGb, Peer::Kafka, 0.5, THIRD),
+    ];
+    if flushing {
+        targets.push(ratio(Figure::Rate, Peer::KafkaFlushing, 2.0, 3.0));
+        targets.push(ratio(Figure::CpuPerGb, Peer::KafkaFlushing, THIRD, 0.2));
+    }
+    targets
+}
+
+fn ratio(figure: Figure, peer: Peer, must: f64, aim: f64) -> Target {
+    let bound = Bound::Of(peer);
+    Target {
+        figure,
+        bound,
+        must,
+        aim,
+    }
+}
+
+fn value(figure: Figure, must: f64, aim: f64) -> Target {
+    let bound = Bound::Value;
+    Target {
+        figure,
+        bound,
+        must,
+        aim,
+    }
+}
+
+fn syncs(figure: Figure, aim: f64) -> Target {
+    let bound = Bound::OfOrThreeSyncs(Peer::Kafka);
+    Target {
+        figure,
+        bound,
+        must: 0.5,
+        aim,
+    }
+}

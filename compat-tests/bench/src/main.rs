@@ -1,0 +1,35 @@
+//! The benchmark: loads for both protocols, and runs of braid and its peers side by side.
+//!
+//! `braid-bench load JOB` carries out one load and prints what came of it as a line of JSON;
+//! `braid-bench run` starts every peer in turn, runs that command against it, and prints a table.
+
+mod job;
+mod kafka;
+mod kinesis;
+mod limits;
+mod options;
+mod peer;
+mod process;
+mod report;
+mod row;
+mod runner;
+mod table;
+
+use anyhow::{Result, bail};
+use options::Options;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((command, [job])) if command == "load" => {
+            let loaded = job::carry_out(&serde_json::from_str(job)?)?;
+            println!("{}", serde_json::to_string(&loaded)?);
+            Ok(())
+        }
+        Some((command, rest)) if command == "run" => runner::run(&Options::parse(rest)?),
+        _ => bail!(
+            "usage: braid-bench load JOB | braid-bench run {}",
+            options::USAGE
+        ),
+    }
+}
