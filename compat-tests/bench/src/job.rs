@@ -3,6 +3,7 @@
 use crate::{kafka, kinesis, process};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A load and the server that it goes to.
@@ -14,6 +15,8 @@ pub struct Job {
     pub kinesis: Option<String>,
     /// Whose processor time is measured.
     pub server_pid: Option<u32>,
+    /// Where the peers are installed.
+    pub cache: PathBuf,
     pub load: Load,
 }
 
@@ -24,6 +27,7 @@ pub enum Load {
     KafkaProduce(kafka::Produce),
     KafkaConsume(kafka::Consume),
     KafkaLatency(kafka::Latency),
+    KafkaPerf(kafka::Perf),
     Kinesis(kinesis::Load),
 }
 
@@ -75,6 +79,7 @@ pub fn carry_out(job: &Job) -> Result<Loaded> {
         Load::KafkaProduce(load) => load.carry_out(job),
         Load::KafkaConsume(load) => load.carry_out(job),
         Load::KafkaLatency(load) => load.carry_out(job),
+        Load::KafkaPerf(load) => load.carry_out(job),
         Load::Kinesis(load) => load.carry_out(job),
     }
 }

@@ -21,6 +21,11 @@ pub fn cpu_seconds(pid: u32) -> Result<f64> {
     ticks(&format!("/proc/{pid}/stat"), 11)
 }
 
+/// The same for this process's children that have ended.
+pub fn children_cpu_seconds() -> Result<f64> {
+    ticks("/proc/self/stat", 13)
+}
+
 /// Two neighbouring fields of a stat file, in seconds; fields are counted behind the name.
 fn ticks(path: &str, first: usize) -> Result<f64> {
     let stat = fs::read_to_string(path).with_context(|| path.to_owned())?;

@@ -61,6 +61,12 @@ fn rows(options: &Options) -> Vec<Row> {
 
 fn peers(options: &Options, rows: &[Row]) -> Vec<Peer> {
     let mut peers = Peer::ALL.to_vec();
+    if options.quick && options.peers.is_empty() {
+        let left_out = peers.iter().filter(|peer| !peer.is_quick());
+        let left_out: Vec<&str> = left_out.map(|peer| peer.name()).collect();
+        eprintln!("--quick leaves out {}", left_out.join(", "));
+        peers.retain(|peer| peer.is_quick());
+    }
     let is_wanted = |peer: Peer| options.peers.iter().any(|name| name == peer.name());
     peers.retain(|&peer| options.peers.is_empty() || is_wanted(peer));
     peers.retain(|peer| rows.iter().any(|row| row.peers.contains(peer)));
@@ -94,9 +100,9 @@ fn turn(
             Work::Start => idle(options, peer, &server),
             Work::Load(steps) => {
                 if index <= 1 && peer.is_jvm() && !options.quick {
-                    warm(&server)?;
+                    warm(&Place::new(options, &server, &data))?;
                 }
-                loaded(&server, steps, &data)
+                loaded(&Place::new(options, &server, &data), steps)
             }
         };
         let mut measurement = Measurement::new(row, peer, round);
@@ -132,7 +138,7 @@ fn idle(options: &Options, peer: Peer, server: &Server) -> Result<Found> {
     })
 }
 
-fn warm(server: &Server) -> Result<()> {
+fn warm(place: &Place<'_>) -> Result<()> {
     let load = Produce {
         topic: "warming".into(),
         partitions: 4,
@@ -140,21 +146,21 @@ fn warm(server: &Server) -> Result<()> {
         ..Produce::default()
     };
     for _ in 0..WARMING_LOADS {
-        carry_out(server, &Load::KafkaProduce(load.clone()))?;
+        place.carry_out(&Load::KafkaProduce(load.clone()))?;
     }
     Ok(())
 }
 
-fn loaded(server: &Server, steps: &Steps, data: &Path) -> Result<Found> {
+fn loaded(place: &Place<'_>, steps: &Steps) -> Result<Found> {
     for load in &steps.before {
-        carry_out(server, load).context("the load before")?;
+        place.carry_out(load).context("the load before")?;
     }
     let beside = steps
         .beside
         .as_ref()
-        .map(|load| spawn(server, load))
+        .map(|load| place.spawn(load))
         .transpose()?;
-    let outcome = measured(server, steps, data);
+    let outcome = measured(place, steps);
     if let Some(mut beside) = beside {
         let ended = beside.try_wait()?;
         beside.kill().ok();
@@ -164,16 +170,16 @@ fn loaded(server: &Server, steps: &Steps, data: &Path) -> Result<Found> {
     outcome
 }
 
-fn measured(server: &Server, steps: &Steps, data: &Path) -> Result<Found> {
+fn measured(place: &Place<'_>, steps: &Steps) -> Result<Found> {
     let mut last = Loaded::default();
     for _ in 0..=steps.discarded {
         if steps.cold {
-            drop_pages(data)?;
+            drop_pages(place.data)?;
         }
-        process::forget_peak(server.pid)?;
-        last = carry_out(server, &steps.load)?;
+        process::forget_peak(place.server.pid)?;
+        last = place.carry_out(&steps.load)?;
     }
-    let memory = process::status_mib(server.pid, "VmHWM")?;
+    let memory = process::status_mib(place.server.pid, "VmHWM")?;
     Ok(Found {
         figures: vec![(Figure::Memory, memory)],
         loaded: Some(last),
@@ -194,36 +200,54 @@ fn drop_pages(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A process of its own carries a load out, so that its processor time is the client's.
-fn spawn(server: &Server, load: &Load) -> Result<Child> {
-    let job = Job {
-        kafka: server.kafka.clone(),
-        kinesis: server.kinesis.clone(),
-        server_pid: Some(server.pid),
-        load: load.clone(),
-    };
-    Command::new(std::env::current_exe()?)
-        .arg("load")
-        .arg(serde_json::to_string(&job)?)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("starting a load")
+/// Where loads go to.
+struct Place<'a> {
+    options: &'a Options,
+    server: &'a Server,
+    data: &'a Path,
 }
 
-fn carry_out(server: &Server, load: &Load) -> Result<Loaded> {
-    let mut child = spawn(server, load)?;
-    let deadline = Instant::now() + LOAD_WAIT;
-    // Its one line fits into the pipe, so that it never waits for this reader.
-    while child.try_wait()?.is_none() {
-        if Instant::now() > deadline {
-            child.kill()?;
-            child.wait()?;
-            bail!("a load took longer than {LOAD_WAIT:?}: {load:?}");
+impl<'a> Place<'a> {
+    fn new(options: &'a Options, server: &'a Server, data: &'a Path) -> Place<'a> {
+        Place {
+            options,
+            server,
+            data,
         }
-        std::thread::sleep(Duration::from_millis(5));
     }
-    let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "a load failed: {load:?}");
-    serde_json::from_slice(&output.stdout).context("what a load told")
+
+    /// A process of its own carries a load out, so that its processor time is the client's.
+    fn spawn(&self, load: &Load) -> Result<Child> {
+        let job = Job {
+            kafka: self.server.kafka.clone(),
+            kinesis: self.server.kinesis.clone(),
+            server_pid: Some(self.server.pid),
+            cache: self.options.cache.clone(),
+            load: load.clone(),
+        };
+        Command::new(std::env::current_exe()?)
+            .arg("load")
+            .arg(serde_json::to_string(&job)?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting a load")
+    }
+
+    fn carry_out(&self, load: &Load) -> Result<Loaded> {
+        let mut child = self.spawn(load)?;
+        let deadline = Instant::now() + LOAD_WAIT;
+        // Its one line fits into the pipe, so that it never waits for this reader.
+        while child.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                child.kill()?;
+                child.wait()?;
+                bail!("a load took longer than {LOAD_WAIT:?}: {load:?}");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "a load failed: {load:?}");
+        serde_json::from_slice(&output.stdout).context("what a load told")
+    }
 }

@@ -54,8 +54,11 @@ impl Consume {
         ensure!(kept > 0, "{} is empty", self.topic);
         let meter = Meter::start(job)?;
         let (mut records, mut bytes) = (0, 0);
-        for _ in 0..self.passes {
-            consumer.assign(&self.from_the_beginning()?)?;
+        for pass in 0..self.passes {
+            match pass {
+                0 => consumer.assign(&self.from_the_beginning()?)?,
+                _ => self.seek_to_the_beginning(&consumer)?,
+            }
             let until = (records + kept).min(self.records);
             while records < until && meter.elapsed().as_secs_f64() < self.seconds_max {
                 let message = consumer.poll(WAIT).context("no record")??;
@@ -64,6 +67,13 @@ impl Consume {
             }
         }
         meter.end(records, bytes)
+    }
+
+    fn seek_to_the_beginning(&self, consumer: &BaseConsumer) -> Result<()> {
+        for partition in 0..self.partitions {
+            consumer.seek(&self.topic, partition, Offset::Beginning, WAIT)?;
+        }
+        Ok(())
     }
 
     fn from_the_beginning(&self) -> Result<TopicPartitionList> {

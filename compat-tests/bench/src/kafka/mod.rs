@@ -2,12 +2,14 @@
 
 mod consume;
 mod latency;
+mod perf;
 mod produce;
 mod rows;
 mod topic;
 
 pub use consume::Consume;
 pub use latency::Latency;
+pub use perf::Perf;
 pub use produce::Produce;
 pub use rows::rows;
 

@@ -1,6 +1,7 @@
 //! The rows of the Kafka face.
 
-use super::{Consume, Latency, Produce};
+use super::perf::Tool;
+use super::{Consume, Latency, Perf, Produce};
 use crate::job::Load;
 use crate::peer::Peer;
 use crate::row::{Bound, Figure, Row, Steps, Target, Work};
@@ -15,6 +16,7 @@ pub fn rows(quick: bool) -> Vec<Row> {
     rows.extend(scale.small_batch_rows());
     rows.extend(scale.consume_rows());
     rows.extend(scale.latency_rows());
+    rows.extend(scale.perf_rows());
     rows
 }
 
@@ -138,7 +140,6 @@ impl Scale {
             work: Work::Load(Steps::only(Load::KafkaLatency(load))),
             targets: vec![syncs(Figure::AckP99, aim_ms), syncs(Figure::P99, aim_ms)],
         };
-        let both = [Peer::Braid, Peer::Kafka];
         vec![
             row(
                 "latency at 1000 records/s",
@@ -150,12 +151,42 @@ impl Scale {
                 "latency at 10000 records/s",
                 latency(10_000, "l10"),
                 5.0,
-                &both,
+                &PAIR,
             ),
+        ]
+    }
+
+    /// What Kafka's own tools say; nothing is asked of braid there.
+    fn perf_rows(&self) -> Vec<Row> {
+        let row = |name: &str, tool| {
+            let records = 1_000_000 / self.0;
+            let load = Perf {
+                tool,
+                topic: "perf".into(),
+                records,
+                record_bytes: 1000,
+            };
+            let mut steps = Steps::only(Load::KafkaPerf(load));
+            steps.discarded = 0;
+            if tool == Tool::ConsumerPerformance {
+                let fill = self.produce("perf", 1, 1000, 1_000_000);
+                steps.before = vec![Load::KafkaProduce(only_if_missing(fill))];
+            }
+            Row {
+                name: name.into(),
+                peers: PAIR.into(),
+                work: Work::Load(steps),
+                targets: Vec::new(),
+            }
+        };
+        vec![
+            row("kafka-producer-perf-test, 1 KB", Tool::ProducerPerformance),
+            row("kafka-consumer-perf-test, 1 KB", Tool::ConsumerPerformance),
         ]
     }
 }
 
+const PAIR: [Peer; 2] = [Peer::Braid, Peer::Kafka];
 const KAFKAS: [Peer; 3] = [Peer::Braid, Peer::Kafka, Peer::KafkaFlushing];
 
 fn produced(name: &str, load: Produce, targets: Vec<Target>) -> Row {
@@ -181,13 +212,8 @@ fn consumed(name: &str, filled: &Produce, passes: u32, around: Vec<Around>) -> R
         seconds_max: SECONDS_MAX,
         ..Consume::default()
     };
-    let fill = Produce {
-        only_if_missing: true,
-        seconds_max: 60.0,
-        ..filled.clone()
-    };
     let mut steps = Steps::only(Load::KafkaConsume(load));
-    steps.before = vec![Load::KafkaProduce(fill)];
+    steps.before = vec![Load::KafkaProduce(only_if_missing(filled.clone()))];
     for around in around {
         match around {
             Around::Cold => steps.cold = true,
@@ -196,12 +222,20 @@ fn consumed(name: &str, filled: &Produce, passes: u32, around: Vec<Around>) -> R
     }
     Row {
         name: name.into(),
-        peers: vec![Peer::Braid, Peer::Kafka],
+        peers: PAIR.into(),
         work: Work::Load(steps),
         targets: vec![
             ratio(Figure::Rate, Peer::Kafka, 1.0, 1.1),
             ratio(Figure::CpuPerRecord, Peer::Kafka, 1.0, 0.75),
         ],
+    }
+}
+
+fn only_if_missing(load: Produce) -> Produce {
+    Produce {
+        only_if_missing: true,
+        seconds_max: 60.0,
+        ..load
     }
 }
 

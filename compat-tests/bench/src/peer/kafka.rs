@@ -26,7 +26,7 @@ const JVM: [&str; 8] = [
 const CLUSTER: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 
 /// The class path of everything that Maven brought.
-fn libraries(cache: &Path) -> PathBuf {
+pub fn libraries(cache: &Path) -> PathBuf {
     cache.join("kafka/libs/*")
 }
 

@@ -6,6 +6,7 @@ mod kafka;
 mod kinesis_local;
 mod server;
 
+pub use kafka::libraries as kafka_libraries;
 pub use server::Server;
 
 use crate::options::Options;
@@ -75,6 +76,11 @@ impl Peer {
     /// The file or folder whose size is the peer's.
     pub fn program<'a>(self, options: &'a Options) -> Option<&'a Path> {
         (self == Peer::Braid).then_some(&options.braid)
+    }
+
+    /// Whether a quick run includes it: not what takes minutes to install.
+    pub fn is_quick(self) -> bool {
+        matches!(self, Peer::Braid | Peer::Kafka)
     }
 
     /// Whether the first loads only teach the peer's compiler.
