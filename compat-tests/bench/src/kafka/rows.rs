@@ -1,7 +1,7 @@
 //! The rows of the Kafka face.
 
 use super::perf::Tool;
-use super::{Consume, Latency, Perf, Produce};
+use super::{Consume, Latency, Perf, Produce, Settings};
 use crate::job::Load;
 use crate::peer::Peer;
 use crate::row::{Bound, Figure, Row, Steps, Target, Work};
@@ -24,6 +24,11 @@ pub fn rows(quick: bool) -> Vec<Row> {
 struct Scale(u64);
 
 impl Scale {
+    /// Partitions of a row with many; making a thousand would be most of a quick run.
+    fn many(&self) -> i32 {
+        if self.0 > 1 { 100 } else { 1000 }
+    }
+
     /// Large batches.
     fn produce(&self, topic: &str, partitions: i32, record_bytes: usize, records: u64) -> Produce {
         Produce {
@@ -40,7 +45,7 @@ impl Scale {
     fn produce_rows(&self) -> Vec<Row> {
         let many = Produce {
             batch_records: 100,
-            ..self.produce("p1000", 1000, 1000, 500_000)
+            ..self.produce("p1000", self.many(), 1000, 500_000)
         };
         let plain = Produce {
             idempotent: false,
@@ -83,7 +88,7 @@ impl Scale {
                 ratio(Figure::Rate, Peer::KafkaFlushing, 5.0, 5.0),
             ]
         };
-        let (one, many) = (small("b1", 1), small("b1000", 1000));
+        let (one, many) = (small("b1", 1), small("b1000", self.many()));
         vec![
             produced("produce 1 KB, 1 partition, batches of 4", one, targets()),
             produced(
@@ -205,11 +210,17 @@ enum Around {
 }
 
 fn consumed(name: &str, filled: &Produce, passes: u32, around: Vec<Around>) -> Row {
+    let mut settings = Settings::new();
+    if passes > 1 {
+        // Going back to the beginning waits for the fetch that waits at the end.
+        settings.insert("fetch.wait.max.ms".into(), "5".into());
+    }
     let load = Consume {
         topic: filled.topic.clone(),
         partitions: filled.partitions,
         passes,
         seconds_max: SECONDS_MAX,
+        settings,
         ..Consume::default()
     };
     let mut steps = Steps::only(Load::KafkaConsume(load));
