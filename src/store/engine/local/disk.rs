@@ -1,9 +1,12 @@
 //! The only code that touches the file system, behind an interface that a test can make fail.
 
+use super::buffers::zero_blocks;
+use super::segment::BLOCK_BYTES;
 use super::settings::OpenError;
+use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +14,10 @@ use std::sync::Arc;
 pub trait Disk: Send + Sync + 'static {
     /// Opens a file for reading and writing, `create`s it if it does not exist.
     fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file whose blocks will be written past the system's cache.
+    fn open_for_blocks(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(name, mode)
+    }
     /// Names of all files, in no order.
     fn list(&self) -> io::Result<Vec<String>>;
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
@@ -31,6 +38,11 @@ pub enum Open {
 pub trait DiskFile: Send + Sync + 'static {
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<()>;
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Writes whole blocks that are aligned in the file and in memory: straight to the disk, if
+    /// the file was opened for that and its file system can.
+    fn write_blocks_at(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
+        self.write_at(at, blocks)
+    }
     /// Makes everything written so far durable, the file's length included.
     fn sync(&self) -> io::Result<()>;
     fn len(&self) -> io::Result<u64>;
@@ -48,6 +60,8 @@ pub struct Directory {
     itself: File,
     #[expect(dead_code, reason = "held for its lock")]
     lock: File,
+    /// Whether blocks can go past the system's cache here.
+    is_direct: bool,
 }
 
 impl Directory {
@@ -65,7 +79,10 @@ impl Directory {
             }
             locked => locked.map_err(|error| failed()(error.into()))?,
         }
+        let is_direct = try_direct(&path.join(LOCK)).is_ok();
+        tracing::debug!(is_direct, "blocks of the log go past the page cache");
         Ok(Directory {
+            is_direct,
             path: path.to_owned(),
             itself: File::open(path).map_err(failed())?,
             lock,
@@ -82,14 +99,42 @@ fn make(path: &Path) -> io::Result<()> {
     File::open(path.join(".."))?.sync_all()
 }
 
-impl Disk for Directory {
-    fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new()
+/// Opens a file that exists, for writes past the system's cache.
+fn open_direct(path: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECT.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(flags).open(path)
+}
+
+/// Writes a block past the system's cache, into a file whose contents mean nothing. Some file
+/// systems refuse at once, others only then.
+fn try_direct(path: &Path) -> io::Result<()> {
+    let block = zero_blocks(BLOCK_BYTES as usize);
+    open_direct(path)?.write_all_at(&block, 0)
+}
+
+impl Directory {
+    fn open_file(&self, name: &str, mode: Open) -> io::Result<File> {
+        OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(mode == Open::New)
-            .open(self.path.join(name))?;
-        Ok(Arc::new(file))
+            .open(self.path.join(name))
+    }
+}
+
+impl Disk for Directory {
+    fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(self.open_file(name, mode)?))
+    }
+
+    fn open_for_blocks(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.open_file(name, mode)?;
+        if !self.is_direct {
+            return Ok(Arc::new(file));
+        }
+        let direct = open_direct(&self.path.join(name))?;
+        Ok(Arc::new(BlockFile { file, direct }))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -136,5 +181,37 @@ impl DiskFile for File {
             Err(rustix::io::Errno::OPNOTSUPP) => self.set_len(bytes),
             allocated => Ok(allocated?),
         }
+    }
+}
+
+/// A file with a second descriptor for what goes past the system's cache.
+struct BlockFile {
+    file: File,
+    direct: File,
+}
+
+impl DiskFile for BlockFile {
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(into, at)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, at)
+    }
+
+    fn write_blocks_at(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
+        self.direct.write_all_at(blocks, at)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        DiskFile::len(&self.file)
+    }
+
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        self.file.allocate(bytes)
     }
 }

@@ -1,13 +1,14 @@
 //! A frame is one group of commits as it lies in the log; `docs/formats.md` shows the bytes.
 
+use super::buffers::{Buffers, Filled};
+use super::layout::Layout;
 use super::segment::{LogAt, round_up_to_block, u32_at, u64_at};
 use super::table::{AppendEntry, TableEntry};
 use crate::store::batch::{self, Batch, Times};
 use crate::store::engine::sequencer::{Effect, Placement};
 use crate::store::engine::{Atom, BatchInfo, Intent};
 use crate::store::{Offset, PartitionId, Position};
-use bytes::Bytes;
-use std::collections::HashMap;
+use bytes::{BufMut, Bytes};
 
 pub const HEADER_BYTES: usize = 64;
 const MAGIC: &[u8; 4] = b"BrFr";
@@ -54,8 +55,7 @@ pub struct FrameRun {
 
 /// A frame ready to be written.
 pub struct Encoded {
-    /// Whole blocks.
-    pub bytes: Bytes,
+    pub filled: Filled,
     pub crc: u32,
     pub runs: Vec<FrameRun>,
 }
@@ -93,16 +93,19 @@ impl FrameHeader {
         })
     }
 
-    fn encode(&self, into: &mut [u8]) {
-        into[..4].copy_from_slice(MAGIC);
-        into[8..16].copy_from_slice(&self.place.salt.to_le_bytes());
-        into[16..24].copy_from_slice(&self.place.at.0.to_le_bytes());
-        into[24..32].copy_from_slice(&self.place.durable.0.to_le_bytes());
-        into[32..40].copy_from_slice(&self.place.first.0.to_le_bytes());
-        into[40..44].copy_from_slice(&self.place.predecessor_crc.to_le_bytes());
-        into[44..48].copy_from_slice(&self.table_bytes.to_le_bytes());
-        into[48..56].copy_from_slice(&self.body_bytes.to_le_bytes());
-        into[56..60].copy_from_slice(&self.entries.to_le_bytes());
+    fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..4].copy_from_slice(MAGIC);
+        bytes[4..8].copy_from_slice(&self.crc.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.place.salt.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.place.at.0.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.place.durable.0.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.place.first.0.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.place.predecessor_crc.to_le_bytes());
+        bytes[44..48].copy_from_slice(&self.table_bytes.to_le_bytes());
+        bytes[48..56].copy_from_slice(&self.body_bytes.to_le_bytes());
+        bytes[56..60].copy_from_slice(&self.entries.to_le_bytes());
+        bytes
     }
 
     /// Header and table.
@@ -141,7 +144,7 @@ fn intent_bytes_max(intent: &Intent) -> usize {
 }
 
 /// Builds the frame: the one copy that a batch's bytes go through.
-pub fn encode(place: Place, commits: &[Committed]) -> Encoded {
+pub fn encode(place: Place, commits: &[Committed], buffers: &mut Buffers) -> Encoded {
     let appends: Vec<&Placement> = placements(commits).collect();
     let headers: Vec<_> = appends
         .iter()
@@ -166,20 +169,18 @@ pub fn encode(place: Place, commits: &[Committed]) -> Encoded {
         entries: u32::try_from(commits.iter().map(|c| c.effects.len()).sum::<usize>())
             .expect("an entry takes a byte of the table"),
     };
-    let bytes_len = round_up_to_block((body_start + layout.body_bytes) as u64);
-    let mut bytes = vec![0; usize::try_from(bytes_len).expect("it is about to be in memory")];
-    header.encode(&mut bytes);
-    bytes[HEADER_BYTES..body_start].copy_from_slice(&table);
-    header.crc = crc32c::crc32c(&bytes[CRC_COVERS_FROM..body_start]);
-    bytes[4..8].copy_from_slice(&header.crc.to_le_bytes());
-    for ((placement, placed), &start) in appends.iter().zip(&headers).zip(&layout.starts) {
-        let records = start + batch::HEADER_BYTES;
-        let batch = placement.batch.bytes();
-        bytes[start..records].copy_from_slice(placed);
-        bytes[records..start + batch.len()].copy_from_slice(&batch[batch::HEADER_BYTES..]);
-    }
+    let crc = crc32c::crc32c(&header.encode()[CRC_COVERS_FROM..]);
+    header.crc = crc32c::crc32c_append(crc, &table);
+    let filled = buffers.fill(body_start + layout.body_bytes, |bytes| {
+        bytes.put_slice(&header.encode());
+        bytes.put_slice(&table);
+        for append in &layout.order {
+            bytes.put_slice(&headers[*append]);
+            bytes.put_slice(&appends[*append].batch.bytes()[batch::HEADER_BYTES..]);
+        }
+    });
     Encoded {
-        bytes: bytes.into(),
+        filled,
         crc: header.crc,
         runs: layout.runs,
     }
@@ -283,7 +284,17 @@ fn placement(append: &AppendEntry, bytes: Bytes) -> Result<Placement, Bad> {
     })
 }
 
-pub fn placements(commits: &[Committed]) -> impl Iterator<Item = &Placement> {
+/// What a group changes besides the batches it adds; those are let go of.
+pub fn changes(commits: Vec<Committed>) -> Vec<Effect> {
+    let effects = commits.into_iter().flat_map(|commit| commit.effects);
+    let is_change = |effect: &Effect| match effect {
+        Effect::Open { .. } | Effect::Trim { .. } | Effect::Drop { .. } => true,
+        Effect::Append(_) | Effect::Put { .. } => false,
+    };
+    effects.filter(is_change).collect()
+}
+
+fn placements(commits: &[Committed]) -> impl Iterator<Item = &Placement> {
     let effects = commits.iter().flat_map(|commit| &commit.effects);
     effects.filter_map(|effect| match effect {
         Effect::Append(placement) => Some(placement),
@@ -302,55 +313,6 @@ fn info(placement: &Placement, header: &[u8; batch::HEADER_BYTES]) -> BatchInfo 
         arrival: placement.arrival,
         max_timestamp: crate::store::Timestamp(i64::from_be_bytes(max_timestamp)),
         named: placement.named,
-    }
-}
-
-/// Where each batch lies: by partition in the order of their first batches, nothing between.
-struct Layout {
-    starts: Vec<usize>,
-    runs: Vec<FrameRun>,
-    body_bytes: usize,
-}
-
-impl Layout {
-    fn of(
-        owners: impl Iterator<Item = PartitionId>,
-        infos: &[BatchInfo],
-        body_start: usize,
-    ) -> Layout {
-        let mut runs: Vec<FrameRun> = Vec::new();
-        let mut by_partition = HashMap::new();
-        // First relative to its run, then the run's own start is added.
-        let mut within = Vec::with_capacity(infos.len());
-        let mut lengths: Vec<usize> = Vec::new();
-        for (partition, info) in owners.zip(infos) {
-            let run = *by_partition.entry(partition).or_insert_with(|| {
-                lengths.push(0);
-                runs.push(FrameRun {
-                    partition,
-                    start: 0,
-                    batches: Vec::new(),
-                });
-                runs.len() - 1
-            });
-            within.push((run, lengths[run]));
-            lengths[run] += info.bytes as usize;
-            runs[run].batches.push(*info);
-        }
-        let mut end = body_start;
-        for (run, length) in runs.iter_mut().zip(&lengths) {
-            run.start = end;
-            end += length;
-        }
-        let starts = within
-            .into_iter()
-            .map(|(run, at)| runs[run].start + at)
-            .collect();
-        Layout {
-            starts,
-            runs,
-            body_bytes: end - body_start,
-        }
     }
 }
 

@@ -2,24 +2,25 @@
 //!
 //! Holds only what is durable, so whatever is found here may be shown.
 
+use super::buffers::Filled;
 use super::cache::TailCache;
 use super::data::{DataRun, DataSegment};
-use super::frame::{Committed, FrameRun};
+use super::frame::FrameRun;
 use super::segment::{LogAt, Segment};
 use crate::store::engine::sequencer::{Effect, Tail};
 use crate::store::engine::{BatchInfo, ReadError, Status};
 use crate::store::{Offset, PartitionId, Timestamp};
-use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// A group as it lies in the log.
 pub struct Group {
     pub at: LogAt,
-    pub bytes: Bytes,
+    pub filled: Filled,
     pub segment: Arc<Segment>,
     pub runs: Vec<FrameRun>,
-    pub commits: Vec<Committed>,
+    /// What partitions begin, move their start or end, in order.
+    pub changes: Vec<Effect>,
 }
 
 /// All partitions, and the newest groups' bytes.
@@ -62,8 +63,7 @@ impl Index {
 
     /// Makes a durable group visible, and names the partitions whose readers should look again.
     pub fn publish(&mut self, group: Group) -> Vec<PartitionId> {
-        let changes = || group.commits.iter().flat_map(|commit| &commit.effects);
-        for effect in changes() {
+        for effect in &group.changes {
             if let Effect::Open { partition } = effect {
                 self.partitions
                     .entry(*partition)
@@ -77,10 +77,10 @@ impl Index {
         for run in group.runs {
             self.add(group.at, &group.segment, run);
         }
-        for effect in changes() {
+        for effect in &group.changes {
             touched.extend(self.shrink(effect));
         }
-        self.cache.push(group.at, group.bytes);
+        self.cache.push(group.at, group.filled);
         touched
     }
 

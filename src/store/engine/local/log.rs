@@ -1,6 +1,7 @@
 //! The writer's side of the log: groups become frames, segments follow one another, syncs make
 //! groups durable and then visible.
 
+use super::buffers::Buffers;
 use super::disk::Disk;
 use super::frame::{self, Place};
 use super::index::Group;
@@ -25,6 +26,7 @@ pub struct Writer {
     /// End of the newest frame that holds anything.
     pub filled: LogAt,
     pub next_sequence: u64,
+    pub buffers: Buffers,
 }
 
 impl Writer {
@@ -188,23 +190,23 @@ impl Shared {
             first,
             predecessor_crc: writer.crc,
         };
-        let encoded = frame::encode(place, &commits);
+        let encoded = frame::encode(place, &commits, &mut writer.buffers);
+        let bytes = encoded.filled.bytes.clone();
         if self.has_failed() {
             return Err(io::Error::other("the log has failed"));
         }
-        segment
-            .file
-            .write_at(segment.file_at(writer.at), &encoded.bytes)?;
-        writer.at = LogAt(writer.at.0 + encoded.bytes.len() as u64);
+        let file_at = segment.file_at(writer.at);
+        segment.file.write_blocks_at(file_at, &bytes)?;
+        writer.at = LogAt(writer.at.0 + bytes.len() as u64);
         writer.crc = encoded.crc;
         writer.recorded = synced;
         writer.filled = writer.at;
         Ok(Group {
             at: place.at,
-            bytes: encoded.bytes,
+            filled: encoded.filled,
             segment,
             runs: encoded.runs,
-            commits,
+            changes: frame::changes(commits),
         })
     }
 

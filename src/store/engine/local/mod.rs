@@ -2,6 +2,7 @@
 //!
 //! `docs/formats.md` has the bytes of every file; design §6 the reasons.
 
+mod buffers;
 mod cache;
 mod checkpoint;
 mod data;
@@ -10,6 +11,7 @@ mod engine;
 mod fold;
 mod frame;
 mod index;
+mod layout;
 mod log;
 mod open;
 mod read;

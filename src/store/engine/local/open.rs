@@ -1,5 +1,6 @@
 //! From a directory to a running engine: what is there, what it means, where writing goes on.
 
+use super::buffers::Buffers;
 use super::checkpoint::{self, Checkpoint, DataFile, Files};
 use super::data::{DataRun, DataSegment, check_header};
 use super::disk::{Disk, LOCK, Open};
@@ -57,6 +58,7 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
         recorded: LogAt(checkpoint.files.durable),
         filled: followed.at,
         next_sequence,
+        buffers: Buffers::new(settings.tail_cache_bytes),
     };
     let room = Room::new(disk.clone(), settings, spares, next_number);
     let newest_data = names
@@ -227,7 +229,7 @@ fn list_spares(disk: &dyn Disk, names: &[String]) -> io::Result<(VecDeque<Spare>
             continue;
         };
         next_number = next_number.max(number);
-        let file = disk.open(name, Open::Existing)?;
+        let file = disk.open_for_blocks(name, Open::Existing)?;
         let bytes = file.len()?;
         let is_whole = bytes >= 2 * BLOCK_BYTES && bytes.is_multiple_of(BLOCK_BYTES);
         if !is_whole || file.allocate(bytes).is_err() {

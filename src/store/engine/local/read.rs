@@ -3,6 +3,7 @@
 //! A plan whose batches are all in the tail cache is carried out at once; any other one reads
 //! files and runs on a thread that may block. It holds on to the segments that it reads.
 
+use super::buffers::SHARED_BYTES;
 use super::data::{BatchIndexes, DataRun};
 use super::disk::DiskFile;
 use super::frame;
@@ -15,7 +16,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How much larger than what was read the group may be that is kept for it.
+/// How much larger than what was read the buffer may be that is kept for it.
 const PINNED_FACTOR_MAX: usize = 8;
 
 /// Where to find the batches that a read may answer with, in order.
@@ -176,7 +177,7 @@ impl Piece {
 /// A small part is copied: an answer that waits for its reader must not keep a whole group, which
 /// the cache no longer counts, for a few bytes of it.
 fn part(group: &Bytes, range: Range<usize>) -> Bytes {
-    if range.len() * PINNED_FACTOR_MAX < group.len() {
+    if range.len() * PINNED_FACTOR_MAX < group.len().max(SHARED_BYTES) {
         return Bytes::copy_from_slice(&group[range]);
     }
     group.slice(range)

@@ -4,15 +4,15 @@
 //! a frame written when more was durable proves damage, otherwise the tail was never acknowledged
 //! and is cut (design §6).
 
+use super::buffers::Filled;
 use super::disk::{Disk, Open};
-use super::frame::{self, FrameHeader};
+use super::frame::{self, Committed, FrameHeader};
 use super::index::{Group, Index};
 use super::segment::{BLOCK_BYTES, LogAt, Segment, SegmentHeader, number_in};
 use super::settings::OpenError;
 use super::shared::Sealed;
 use crate::store::Position;
 use crate::store::engine::sequencer::Sequencer;
-use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub struct Followed {
 enum Next {
     /// No block is left in it.
     Full,
-    Frame(Group),
+    Frame(Vec<Committed>, Group),
     /// What is there instead of a frame.
     Bad(&'static str),
 }
@@ -99,8 +99,8 @@ impl Followed {
                 continue;
             }
             let what = match self.next(segment)? {
-                Next::Frame(group) => {
-                    self.take(group);
+                Next::Frame(commits, group) => {
+                    self.take(commits, group);
                     continue;
                 }
                 Next::Full => "the log goes on nowhere",
@@ -119,16 +119,15 @@ impl Followed {
         });
     }
 
-    fn take(&mut self, mut group: Group) {
-        self.at = LogAt(self.at.0 + group.bytes.len() as u64);
-        group
-            .commits
-            .retain(|commit| commit.position > self.covered);
-        for commit in &group.commits {
+    fn take(&mut self, mut commits: Vec<Committed>, mut group: Group) {
+        self.at = LogAt(self.at.0 + group.filled.bytes.len() as u64);
+        commits.retain(|commit| commit.position > self.covered);
+        for commit in &commits {
             for effect in &commit.effects {
                 self.sequencer.apply(commit.position, effect);
             }
         }
+        group.changes = frame::changes(commits);
         self.index.publish(group);
     }
 
@@ -152,21 +151,22 @@ impl Followed {
         let Some(frame_bytes) = header.frame_bytes().filter(|bytes| *bytes <= room) else {
             return Ok(Next::Bad("a frame without end"));
         };
-        let bytes = Bytes::from(read(segment, file_at, frame_bytes)?);
-        if !header.covers(&bytes) {
+        let filled = Filled::from(read(segment, file_at, frame_bytes)?);
+        if !header.covers(&filled.bytes) {
             return Ok(Next::Bad("a frame's table"));
         }
-        match frame::decode(&header, &bytes) {
+        match frame::decode(&header, &filled.bytes) {
             Err(what) => Ok(Next::Bad(what)),
             Ok(decoded) => {
                 self.crc = header.crc;
-                Ok(Next::Frame(Group {
+                let group = Group {
                     at: self.at,
-                    bytes,
+                    filled,
                     segment: segment.clone(),
                     runs: decoded.runs,
-                    commits: decoded.commits,
-                }))
+                    changes: Vec::new(),
+                };
+                Ok(Next::Frame(decoded.commits, group))
             }
         }
     }

@@ -217,7 +217,7 @@ const SPARES_MAX: usize = 2;
 
 /// Makes a file whose space is certain.
 pub fn make_spare(disk: &dyn Disk, name: String, bytes: u64) -> io::Result<Spare> {
-    let file = disk.open(&name, Open::New)?;
+    let file = disk.open_for_blocks(&name, Open::New)?;
     if let Err(error) = file.allocate(bytes) {
         drop(file);
         // It is of no use; if it cannot be removed either, the next start does.

@@ -1,5 +1,6 @@
 //! What goes on behind the producers' backs: checkpoints, spare segments, space given back.
 
+use super::buffers::zero_blocks;
 use super::checkpoint::{self, DataFile, Files};
 use super::data::DataSegment;
 use super::disk::Disk;
@@ -205,12 +206,12 @@ impl Shared {
 /// A segment whose blocks are all written already, so that syncs need not note new ones.
 fn zero_filled(disk: &dyn Disk, name: String, bytes: u64) -> io::Result<Spare> {
     let spare = make_spare(disk, name, bytes)?;
-    let zeros = vec![0; ZEROS];
+    let zeros = zero_blocks(ZEROS);
     let fill = || -> io::Result<()> {
         let mut at = 0;
         while at < bytes {
             let length = (bytes - at).min(ZEROS as u64);
-            spare.file.write_at(
+            spare.file.write_blocks_at(
                 at,
                 &zeros[..usize::try_from(length).map_err(io::Error::other)?],
             )?;

@@ -356,6 +356,12 @@ impl DiskFile for Handle {
         result
     }
 
+    fn write_blocks_at(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
+        let aligned = [at as usize, blocks.len(), blocks.as_ptr().addr()];
+        assert_eq!(aligned.map(|number| number % 4096), [0; 3], "no blocks");
+        self.write_at(at, blocks)
+    }
+
     fn sync(&self) -> io::Result<()> {
         let mut machine = self.alive()?;
         machine.change(Trouble::Sync)?;
