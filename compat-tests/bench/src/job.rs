@@ -91,7 +91,6 @@ impl Job {
             .context("this load needs a Kafka address")
     }
 
-    #[expect(dead_code, reason = "the Kinesis loads come next")]
     pub fn kinesis(&self) -> Result<&str> {
         self.kinesis
             .as_deref()

@@ -1,0 +1,44 @@
+//! What is read of an answer: a few members, found by their names.
+
+use anyhow::{Result, ensure};
+use memchr::memmem;
+
+/// Bytes at either end of an answer in which its own members are looked for first.
+const EDGE_BYTES: usize = 1 << 10;
+
+/// The text of a member, without its quotes.
+pub fn text<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
+    let mark = format!("\"{name}\":\"");
+    let edge = body.len().min(EDGE_BYTES);
+    let tail = body.len() - edge;
+    let at = memmem::find(&body[..edge], mark.as_bytes())
+        .or_else(|| memmem::find(&body[tail..], mark.as_bytes()).map(|at| at + tail))
+        .or_else(|| memmem::find(body, mark.as_bytes()))?;
+    let value = &body[at + mark.len()..];
+    let end = memchr::memchr(b'"', value)?;
+    std::str::from_utf8(&value[..end]).ok()
+}
+
+/// The texts of all members of this name.
+pub fn texts<'a>(body: &'a [u8], name: &str) -> Vec<&'a str> {
+    let mark = format!("\"{name}\":\"");
+    let starts = memmem::find_iter(body, mark.as_bytes());
+    let text = |at: usize| {
+        let value = &body[at + mark.len()..];
+        let end = memchr::memchr(b'"', value)?;
+        std::str::from_utf8(&value[..end]).ok()
+    };
+    starts.filter_map(text).collect()
+}
+
+/// Records in an answer of GetRecords.
+pub fn records(body: &[u8]) -> u64 {
+    memmem::find_iter(body, b"\"PartitionKey\":").count() as u64
+}
+
+/// Refuses an answer of PutRecords in which a record was not stored.
+pub fn all_stored(body: &[u8]) -> Result<()> {
+    let is_stored = memmem::find(body, b"\"FailedRecordCount\":0").is_some();
+    ensure!(is_stored, "not every record was stored");
+    Ok(())
+}
