@@ -15,7 +15,7 @@ pub struct Row {
 pub enum Work {
     /// Starts the server on an empty directory and looks at it while it is idle.
     Start,
-    Load(Steps),
+    Load(Box<Steps>),
 }
 
 /// A load, and what surrounds it.

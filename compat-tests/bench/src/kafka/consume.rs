@@ -56,7 +56,7 @@ impl Consume {
         let (mut records, mut bytes) = (0, 0);
         for pass in 0..self.passes {
             match pass {
-                0 => consumer.assign(&self.from_the_beginning()?)?,
+                0 => consumer.assign(&self.all_from_the_beginning()?)?,
                 _ => self.seek_to_the_beginning(&consumer)?,
             }
             let until = (records + kept).min(self.records);
@@ -76,7 +76,7 @@ impl Consume {
         Ok(())
     }
 
-    fn from_the_beginning(&self) -> Result<TopicPartitionList> {
+    fn all_from_the_beginning(&self) -> Result<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
         for partition in 0..self.partitions {
             list.add_partition_offset(&self.topic, partition, Offset::Beginning)?;

@@ -142,7 +142,7 @@ impl Scale {
         let row = |name: &str, load: Latency, aim_ms, peers: &[Peer]| Row {
             name: name.into(),
             peers: peers.into(),
-            work: Work::Load(Steps::only(Load::KafkaLatency(load))),
+            work: Work::Load(Box::new(Steps::only(Load::KafkaLatency(load)))),
             targets: vec![syncs(Figure::AckP99, aim_ms), syncs(Figure::P99, aim_ms)],
         };
         vec![
@@ -180,7 +180,7 @@ impl Scale {
             Row {
                 name: name.into(),
                 peers: PAIR.into(),
-                work: Work::Load(steps),
+                work: Work::Load(Box::new(steps)),
                 targets: Vec::new(),
             }
         };
@@ -198,7 +198,7 @@ fn produced(name: &str, load: Produce, targets: Vec<Target>) -> Row {
     Row {
         name: name.into(),
         peers: KAFKAS.into(),
-        work: Work::Load(Steps::only(Load::KafkaProduce(load))),
+        work: Work::Load(Box::new(Steps::only(Load::KafkaProduce(load)))),
         targets,
     }
 }
@@ -234,7 +234,7 @@ fn consumed(name: &str, filled: &Produce, passes: u32, around: Vec<Around>) -> R
     Row {
         name: name.into(),
         peers: PAIR.into(),
-        work: Work::Load(steps),
+        work: Work::Load(Box::new(steps)),
         targets: vec![
             ratio(Figure::Rate, Peer::Kafka, 1.0, 1.1),
             ratio(Figure::CpuPerRecord, Peer::Kafka, 1.0, 0.75),

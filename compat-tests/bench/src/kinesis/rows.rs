@@ -61,7 +61,7 @@ impl Size {
         Row {
             name: format!("PutRecords 500 x 1 KB, {}", counted(connections)),
             peers,
-            work: Work::Load(Steps::only(kinesis(Load::Put(load)))),
+            work: Work::Load(Box::new(Steps::only(kinesis(Load::Put(load))))),
             targets,
         }
     }
@@ -79,7 +79,7 @@ impl Size {
         Row {
             name: format!("PutRecord 1 KB, {}", counted(connections)),
             peers,
-            work: Work::Load(Steps::only(kinesis(Load::Put(load)))),
+            work: Work::Load(Box::new(Steps::only(kinesis(Load::Put(load))))),
             targets: vec![target],
         }
     }
@@ -105,10 +105,10 @@ impl Size {
         Row {
             name: format!("GetRecords 1 KB, 4 shards, {}", counted(connections)),
             peers,
-            work: Work::Load(Steps {
+            work: Work::Load(Box::new(Steps {
                 before: vec![kinesis(Load::Put(filled))],
                 ..Steps::only(kinesis(Load::Get(load)))
-            }),
+            })),
             targets: vec![rate(2.5, 4.0)],
         }
     }
@@ -122,7 +122,7 @@ impl Size {
         Row {
             name: format!("{name}, {}/s", load.per_second),
             peers: vec![Peer::Braid],
-            work: Work::Load(Steps::only(kinesis(Load::Crossing(load)))),
+            work: Work::Load(Box::new(Steps::only(kinesis(Load::Crossing(load))))),
             targets: vec![Target {
                 figure: Figure::P99,
                 bound: Bound::Value,

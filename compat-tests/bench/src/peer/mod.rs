@@ -74,7 +74,7 @@ impl Peer {
     }
 
     /// The file or folder whose size is the peer's.
-    pub fn program<'a>(self, options: &'a Options) -> Option<&'a Path> {
+    pub fn program(self, options: &Options) -> Option<&Path> {
         (self == Peer::Braid).then_some(&options.braid)
     }
 
