@@ -151,12 +151,12 @@ impl Buffer {
     }
 }
 
-/// Zeros to be written as blocks.
-pub fn zero_blocks(bytes: usize) -> Bytes {
+/// Whole blocks of zeros, fit to be written or to be read into.
+pub fn zero_blocks(bytes: usize) -> BytesMut {
     let mut buffer = Buffer::new(in_blocks(bytes) + ALIGNMENT);
     buffer.align();
     buffer.rest.resize(in_blocks(bytes), 0);
-    buffer.rest.freeze()
+    buffer.rest
 }
 
 /// The size to make a buffer of for a group of `bytes`: a quarter larger at most, so that it fits

@@ -43,6 +43,12 @@ pub trait DiskFile: Send + Sync + 'static {
     fn write_blocks_at(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
         self.write_at(at, blocks)
     }
+    /// Reads like [`DiskFile::write_blocks_at`] writes: what was never in the system's cache need
+    /// not go through it.
+    #[expect(dead_code, reason = "the fold will read so")]
+    fn read_blocks_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.read_at(at, into)
+    }
     /// Makes everything written so far durable, the file's length included.
     fn sync(&self) -> io::Result<()>;
     fn len(&self) -> io::Result<u64>;
@@ -99,11 +105,15 @@ fn make(path: &Path) -> io::Result<()> {
     File::open(path.join(".."))?.sync_all()
 }
 
-/// Opens a file that exists, for writes past the system's cache.
+/// Opens a file that exists, for what goes past the system's cache.
 fn open_direct(path: &Path) -> io::Result<File> {
     let flags = OFlags::DIRECT.bits().cast_signed();
     let mut options = OpenOptions::new();
-    options.write(true).custom_flags(flags).open(path)
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(path)
 }
 
 /// Writes a block past the system's cache, into a file whose contents mean nothing. Some file
@@ -201,6 +211,10 @@ impl DiskFile for BlockFile {
 
     fn write_blocks_at(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
         self.direct.write_all_at(blocks, at)
+    }
+
+    fn read_blocks_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.direct.read_exact_at(into, at)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -238,9 +238,8 @@ impl Shared {
         }
         let is_short = writer.is_half_full() && core.room.is_short();
         drop(core);
-        self.to_sync.notify_one();
         if is_short {
-            self.to_tidy.notify_one();
+            self.to_prepare.notify_one();
         }
     }
 

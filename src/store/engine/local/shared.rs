@@ -35,9 +35,10 @@ pub struct Shared {
     pub syncing: Mutex<()>,
     pub core: Mutex<Core>,
     pub index: Mutex<Index>,
-    /// With `core`: there is something to write, to sync, to tidy up.
+    /// With `core`: there is something to write, to sync, to prepare, to tidy up.
     pub to_write: Condvar,
     pub to_sync: Condvar,
+    pub to_prepare: Condvar,
     pub to_tidy: Condvar,
     pub progress: watch::Sender<Progress>,
 }
@@ -144,6 +145,7 @@ impl Shared {
             index: Mutex::new(opened.index),
             to_write: Condvar::new(),
             to_sync: Condvar::new(),
+            to_prepare: Condvar::new(),
             to_tidy: Condvar::new(),
             progress: watch::Sender::new(progress),
         }
@@ -226,6 +228,7 @@ impl Shared {
     pub fn wake_threads(&self) {
         self.to_write.notify_all();
         self.to_sync.notify_all();
+        self.to_prepare.notify_all();
         self.to_tidy.notify_all();
     }
 }

@@ -1,4 +1,4 @@
-//! The engine's threads: one writes, one syncs, one tidies up.
+//! The engine's threads: one writes, one syncs, one makes room ahead, one tidies up.
 
 use super::shared::Shared;
 use crate::config::Durability;
@@ -25,28 +25,36 @@ pub fn start(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
     Ok(vec![
         start("log-write", write)?,
         start("log-sync", sync)?,
+        start("log-room", prepare)?,
         start("log-tidy", tidy)?,
     ])
 }
 
 /// Writes one group while another is being synced, and no more, so that what arrives meanwhile
-/// shares the next sync.
+/// shares the next sync. While nothing more is queued it syncs its group by itself: that spares a
+/// lonely commit the way over another thread.
 fn write(shared: &Shared) {
+    let is_durable = shared.settings.durability == Durability::Disk;
     loop {
         let mut core = shared.core.lock();
         if core.is_over() {
             return;
         }
-        let may_write = core.written.is_empty() || shared.settings.durability == Durability::Os;
+        let may_write = core.written.is_empty() || !is_durable;
         if core.queue.is_empty() {
             let is_idle = shared.to_write.wait_for(&mut core, IDLE).timed_out();
             drop(core);
-            if is_idle {
-                shared.record_idle();
+            if is_idle && shared.record_idle() {
+                shared.sync_written();
             }
         } else if may_write {
             drop(core);
             shared.write_queued();
+            let is_alone = is_durable && shared.core.lock().queue.is_empty();
+            match is_alone {
+                true => drop(shared.sync_written()),
+                false => drop(shared.to_sync.notify_one()),
+            }
         } else {
             shared.to_write.wait(&mut core);
         }
@@ -67,6 +75,18 @@ fn sync(shared: &Shared) {
     }
 }
 
+fn prepare(shared: &Shared) {
+    while !shared.core.lock().is_over() {
+        if shared.prepare() {
+            continue;
+        }
+        let mut core = shared.core.lock();
+        if !core.is_over() {
+            shared.to_prepare.wait(&mut core);
+        }
+    }
+}
+
 fn tidy(shared: &Shared) {
     loop {
         let mut core = shared.core.lock();
@@ -81,7 +101,6 @@ fn tidy(shared: &Shared) {
             return;
         }
         drop(core);
-        shared.prepare();
         let may_fold = give_way(shared);
         let has_folded = may_fold && shared.fold_one();
         if !has_folded && shared.upkeep.lock().is_due() {

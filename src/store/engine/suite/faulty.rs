@@ -311,6 +311,12 @@ impl Disk for Faulty {
     }
 }
 
+/// A real disk refuses others.
+fn require_blocks(at: u64, bytes: &[u8]) {
+    let numbers = [at as usize, bytes.len(), bytes.as_ptr().addr()];
+    assert_eq!(numbers.map(|number| number % 4096), [0; 3], "no blocks");
+}
+
 impl Handle {
     fn alive(&self) -> io::Result<parking_lot::MutexGuard<'_, Machine>> {
         let machine = self.machine.lock();
@@ -357,9 +363,13 @@ impl DiskFile for Handle {
     }
 
     fn write_blocks_at(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
-        let aligned = [at as usize, blocks.len(), blocks.as_ptr().addr()];
-        assert_eq!(aligned.map(|number| number % 4096), [0; 3], "no blocks");
+        require_blocks(at, blocks);
         self.write_at(at, blocks)
+    }
+
+    fn read_blocks_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        require_blocks(at, into);
+        self.read_at(at, into)
     }
 
     fn sync(&self) -> io::Result<()> {
