@@ -7,9 +7,6 @@ use crate::peer::Peer;
 use crate::row::{Bound, Figure, Row, Steps, Target, Work};
 
 const THIRD: f64 = 1.0 / 3.0;
-/// No load sends for longer.
-const SECONDS_MAX: f64 = 5.0;
-
 pub fn rows(quick: bool) -> Vec<Row> {
     let scale = Scale(if quick { 20 } else { 1 });
     let mut rows = scale.produce_rows();
@@ -24,6 +21,11 @@ pub fn rows(quick: bool) -> Vec<Row> {
 struct Scale(u64);
 
 impl Scale {
+    /// No load sends or reads for longer.
+    fn seconds_max(&self) -> f64 {
+        if self.0 > 1 { 1.0 } else { 5.0 }
+    }
+
     /// Partitions of a row with many; making a thousand would be most of a quick run.
     fn many(&self) -> i32 {
         if self.0 > 1 { 100 } else { 1000 }
@@ -36,7 +38,7 @@ impl Scale {
             partitions,
             record_bytes,
             records: records / self.0,
-            seconds_max: SECONDS_MAX,
+            seconds_max: self.seconds_max(),
             batch_records: if record_bytes < 500 { 10_000 } else { 1000 },
             ..Produce::default()
         }
@@ -113,23 +115,56 @@ impl Scale {
             ..Produce::default()
         };
         vec![
-            consumed("consume 1 KB, tail", &tail, 40, Vec::new()),
-            consumed("consume 1 KB, catch-up", &kept, 1, Vec::new()),
-            consumed(
+            self.consumed("consume 1 KB, tail", &tail, 40, Vec::new()),
+            self.consumed("consume 1 KB, catch-up", &kept, 1, Vec::new()),
+            self.consumed(
                 "consume 1 KB, catch-up from a cold disk",
                 &kept,
                 1,
                 vec![Around::Cold],
             ),
-            consumed(
+            self.consumed(
                 "consume 1 KB, catch-up while others produce",
                 &kept,
                 1,
                 vec![Around::Beside(other)],
             ),
-            consumed("consume 100 B, tail", &tiny_tail, 15, Vec::new()),
-            consumed("consume 100 B, catch-up", &tiny, 1, Vec::new()),
+            self.consumed("consume 100 B, tail", &tiny_tail, 15, Vec::new()),
+            self.consumed("consume 100 B, catch-up", &tiny, 1, Vec::new()),
         ]
+    }
+
+    fn consumed(&self, name: &str, filled: &Produce, passes: u32, around: Vec<Around>) -> Row {
+        let mut settings = Settings::new();
+        if passes > 1 {
+            // Going back to the beginning waits for the fetch that waits at the end.
+            settings.insert("fetch.wait.max.ms".into(), "5".into());
+        }
+        let load = Consume {
+            topic: filled.topic.clone(),
+            partitions: filled.partitions,
+            passes,
+            seconds_max: self.seconds_max(),
+            settings,
+            ..Consume::default()
+        };
+        let mut steps = Steps::only(Load::KafkaConsume(load));
+        steps.before = vec![Load::KafkaProduce(only_if_missing(filled.clone()))];
+        for around in around {
+            match around {
+                Around::Cold => steps.cold = true,
+                Around::Beside(load) => steps.beside = Some(Load::KafkaProduce(load)),
+            }
+        }
+        Row {
+            name: name.into(),
+            peers: PAIR.into(),
+            work: Work::Load(Box::new(steps)),
+            targets: vec![
+                ratio(Figure::Rate, Peer::Kafka, 1.0, 1.1),
+                ratio(Figure::CpuPerRecord, Peer::Kafka, 1.0, 0.75),
+            ],
+        }
     }
 
     fn latency_rows(&self) -> Vec<Row> {
@@ -207,39 +242,6 @@ fn produced(name: &str, load: Produce, targets: Vec<Target>) -> Row {
 enum Around {
     Cold,
     Beside(Produce),
-}
-
-fn consumed(name: &str, filled: &Produce, passes: u32, around: Vec<Around>) -> Row {
-    let mut settings = Settings::new();
-    if passes > 1 {
-        // Going back to the beginning waits for the fetch that waits at the end.
-        settings.insert("fetch.wait.max.ms".into(), "5".into());
-    }
-    let load = Consume {
-        topic: filled.topic.clone(),
-        partitions: filled.partitions,
-        passes,
-        seconds_max: SECONDS_MAX,
-        settings,
-        ..Consume::default()
-    };
-    let mut steps = Steps::only(Load::KafkaConsume(load));
-    steps.before = vec![Load::KafkaProduce(only_if_missing(filled.clone()))];
-    for around in around {
-        match around {
-            Around::Cold => steps.cold = true,
-            Around::Beside(load) => steps.beside = Some(Load::KafkaProduce(load)),
-        }
-    }
-    Row {
-        name: name.into(),
-        peers: PAIR.into(),
-        work: Work::Load(Box::new(steps)),
-        targets: vec![
-            ratio(Figure::Rate, Peer::Kafka, 1.0, 1.1),
-            ratio(Figure::CpuPerRecord, Peer::Kafka, 1.0, 0.75),
-        ],
-    }
 }
 
 fn only_if_missing(load: Produce) -> Produce {

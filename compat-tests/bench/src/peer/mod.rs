@@ -83,6 +83,11 @@ impl Peer {
         matches!(self, Peer::Braid | Peer::Kafka)
     }
 
+    /// Starts beside the first one: so short a time is taken as the median of several.
+    pub fn further_starts(self) -> usize {
+        if self.is_jvm() { 0 } else { 8 }
+    }
+
     /// Whether the first loads only teach the peer's compiler.
     pub fn is_jvm(self) -> bool {
         matches!(self, Peer::Kafka | Peer::KafkaFlushing)
