@@ -1,7 +1,7 @@
 //! The smallest HTTP/1.1 client: whole requests go out as they were prepared, of an answer only
 //! the status and the length are read.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,12 +18,6 @@ pub struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,
     filled: usize,
-}
-
-/// How the end of a body is known.
-enum Framing {
-    Length(usize),
-    Chunks,
 }
 
 impl Connection {
@@ -45,13 +39,8 @@ impl Connection {
         let body_at = self.read_head().await?;
         let head = &self.answer[..body_at];
         let status = head.get(9..12).map(<[u8]>::to_vec).unwrap_or_default();
-        let length = match framing(head)? {
-            Framing::Length(length) => {
-                self.read_to(body_at + length).await?;
-                length
-            }
-            Framing::Chunks => self.read_chunks(body_at).await?,
-        };
+        let length = content_length(head)?;
+        self.read_to(body_at + length).await?;
         let body = &self.answer[body_at..body_at + length];
         ensure!(
             status == b"200",
@@ -94,49 +83,30 @@ impl Connection {
         self.filled += read;
         Ok(())
     }
-
-    /// Reads a chunked body and moves its chunks together; tells how long it is.
-    async fn read_chunks(&mut self, body_at: usize) -> Result<usize> {
-        let (mut kept, mut at) = (body_at, body_at);
-        loop {
-            let line = self.line(at).await?;
-            let digits = std::str::from_utf8(&self.answer[at..line])?;
-            let size = digits.split(';').next().unwrap_or_default();
-            let size = usize::from_str_radix(size.trim(), 16).context("a chunk's size")?;
-            at = line + 2;
-            self.read_to(at + size + 2).await?;
-            if size == 0 {
-                return Ok(kept - body_at);
-            }
-            self.answer.copy_within(at..at + size, kept);
-            kept += size;
-            at += size + 2;
-        }
-    }
-
-    /// Where the line that begins at `at` ends.
-    async fn line(&mut self, at: usize) -> Result<usize> {
-        loop {
-            if let Some(end) = memmem::find(&self.answer[at..self.filled], b"\r\n") {
-                return Ok(at + end);
-            }
-            self.read_more(self.filled + 64).await?;
-        }
-    }
 }
 
-fn framing(head: &[u8]) -> Result<Framing> {
+/// No server here answers in chunks.
+fn content_length(head: &[u8]) -> Result<usize> {
     let head = std::str::from_utf8(head).context("the answer's head")?;
-    for line in head.split("\r\n").skip(1) {
-        let Some((name, value)) = line.split_once(':') else {
-            continue;
-        };
-        if name.eq_ignore_ascii_case("content-length") {
-            return Ok(Framing::Length(value.trim().parse()?));
-        }
-        if name.eq_ignore_ascii_case("transfer-encoding") {
-            return Ok(Framing::Chunks);
-        }
+    let fields = head.split("\r\n").filter_map(|line| line.split_once(':'));
+    let mut lengths = fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let (_, length) = lengths.next().context("an answer of unknown length")?;
+    Ok(length.trim().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_is_found_whatever_the_case_of_its_name() {
+        let head = b"HTTP/1.1 200 OK\r\ndate: today\r\nContent-Length: 12\r\n\r\n";
+        assert_eq!(content_length(head).ok(), Some(12));
     }
-    bail!("an answer of unknown length")
+
+    #[test]
+    fn an_answer_of_unknown_length_is_refused() {
+        let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert!(content_length(head).is_err());
+    }
 }

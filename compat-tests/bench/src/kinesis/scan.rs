@@ -42,3 +42,29 @@ pub fn all_stored(body: &[u8]) -> Result<()> {
     ensure!(is_stored, "not every record was stored");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_found_wherever_they_are() {
+        let filling = "x".repeat(3 * EDGE_BYTES);
+        let body =
+            format!("{{\"Records\":[\"{filling}\"],\"Next\":\"there\",\"More\":\"{filling}\"}}");
+        assert_eq!(text(body.as_bytes(), "Next"), Some("there"));
+        assert_eq!(text(body.as_bytes(), "Absent"), None);
+    }
+
+    #[test]
+    fn records_are_counted_by_their_keys() {
+        let body = br#"{"Records":[{"PartitionKey":"a"},{"PartitionKey":"b"}]}"#;
+        assert_eq!(records(body), 2);
+    }
+
+    #[test]
+    fn an_answer_with_a_failed_record_is_refused() {
+        assert!(all_stored(br#"{"FailedRecordCount":0,"Records":[]}"#).is_ok());
+        assert!(all_stored(br#"{"FailedRecordCount":1,"Records":[]}"#).is_err());
+    }
+}
