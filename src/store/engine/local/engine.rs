@@ -172,14 +172,13 @@ impl Engine for Local {
     }
 
     fn failed(&self) -> BoxFuture<'static, EngineError> {
-        let mut progress = self.shared.progress.subscribe();
+        let mut failure = self.shared.failure.subscribe();
+        // The engine holds the sender: a waiter must not end before it.
         let shared = self.shared.clone();
         async move {
-            // The sender lives in `shared`, so the wait ends with a failure only.
-            let _ = progress
-                .wait_for(|progress| progress.failed.is_some())
-                .await;
-            let failed = shared.progress.borrow().failed.clone();
+            let failed = failure.wait_for(Option::is_some).await;
+            let failed = failed.ok().and_then(|failed| failed.clone());
+            drop(shared);
             failed.unwrap_or(EngineError::Stopping)
         }
         .boxed()

@@ -26,6 +26,8 @@ pub struct Writer {
     /// End of the newest frame that holds anything.
     pub filled: LogAt,
     pub next_sequence: u64,
+    /// Size of segments to come.
+    pub segment_bytes: u64,
     pub buffers: Buffers,
 }
 
@@ -36,10 +38,10 @@ impl Writer {
         self.segment.as_ref().map_or(0, left)
     }
 
-    /// Whether the next segment should be ready by now.
+    /// Whether the next segment should be ready by now: half of one ahead, but not for a server
+    /// that nobody has written to.
     pub fn is_half_full(&self) -> bool {
-        let bytes = self.segment.as_ref().map_or(0, |segment| segment.bytes);
-        self.left() < bytes / 2
+        self.segment.is_some() && self.left() < self.segment_bytes / 2
     }
 
     /// What the next segment's header will say, but for the salt.
@@ -246,11 +248,16 @@ impl Shared {
     /// Syncs what is written and makes it visible; false if there was nothing to sync.
     pub fn sync_written(&self) -> bool {
         let _one_at_a_time = self.syncing.lock();
-        let written = std::mem::take(&mut self.core.lock().written);
+        let (written, is_awaited) = {
+            let mut core = self.core.lock();
+            (std::mem::take(&mut core.written), !core.queue.is_empty())
+        };
         let Some(end) = written.last().map(|written| written.end) else {
             return false;
         };
-        self.to_write.notify_one();
+        if is_awaited {
+            self.to_write.notify_one();
+        }
         let segments = written
             .iter()
             .filter_map(|written| written.segment.as_ref());
@@ -268,7 +275,6 @@ impl Shared {
         }
         // Only now: what is folded must have been published before.
         self.core.lock().synced = end;
-        self.to_write.notify_one();
         true
     }
 

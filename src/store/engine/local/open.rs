@@ -58,6 +58,7 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
         recorded: LogAt(checkpoint.files.durable),
         filled: followed.at,
         next_sequence,
+        segment_bytes: settings.log_segment_bytes,
         buffers: Buffers::new(settings.tail_cache_bytes),
     };
     let room = Room::new(disk.clone(), settings, spares, next_number);

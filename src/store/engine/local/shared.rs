@@ -41,6 +41,8 @@ pub struct Shared {
     pub to_prepare: Condvar,
     pub to_tidy: Condvar,
     pub progress: watch::Sender<Progress>,
+    /// Its own, so that those who wait for the end are not woken by every group.
+    pub failure: watch::Sender<Option<EngineError>>,
 }
 
 /// What others may wait for.
@@ -148,6 +150,7 @@ impl Shared {
             to_prepare: Condvar::new(),
             to_tidy: Condvar::new(),
             progress: watch::Sender::new(progress),
+            failure: watch::Sender::new(None),
         }
     }
 
@@ -210,6 +213,7 @@ impl Shared {
         }
         self.progress
             .send_modify(|progress| progress.failed = Some(error.clone()));
+        self.failure.send_replace(Some(error.clone()));
         self.wake_threads();
         error
     }
