@@ -3,6 +3,7 @@
 //! Layout and meaning of every field: Kafka's `RecordBatch`, magic 2. The checksum starts after
 //! the leader epoch, so placing a batch (base offset, leader epoch) leaves it valid.
 
+use super::crc;
 use super::{Offset, ProducerId, Timestamp};
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
@@ -231,13 +232,12 @@ impl Batch {
     }
 
     /// The checksum after a change of header, without reading the records again: CRC is linear,
-    /// so the old and new headers' shifted checksums cancel the old one out of the whole.
+    /// so the headers' difference, shifted by the records, is that of the whole.
     fn crc_with_header(&self, header: &[u8; HEADER_BYTES]) -> u32 {
         let rest = self.bytes.len() - HEADER_BYTES;
         let old = crc32c::crc32c(&self.bytes[CRC_COVERS_FROM..HEADER_BYTES]);
         let new = crc32c::crc32c(&header[CRC_COVERS_FROM..]);
-        let shifted = |crc| crc32c::crc32c_combine(crc, 0, rest);
-        self.crc() ^ shifted(old) ^ shifted(new)
+        self.crc() ^ crc::shifted(old ^ new, rest)
     }
 }
 

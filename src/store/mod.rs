@@ -5,6 +5,7 @@ mod builder;
 mod catalog;
 mod cluster;
 mod codec;
+mod crc;
 mod engine;
 mod error;
 mod ids;
