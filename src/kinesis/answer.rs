@@ -1,60 +1,32 @@
 //! What an operation answers, and how that is written.
 
-use super::base64;
+use super::error::ApiError;
 use crate::store::Timestamp;
-use bytes::Bytes;
 use serde::{Serialize, Serializer};
-use serde_json::ser::Formatter;
-use std::io;
 
-/// Bytes reserved for an answer that does not say how long it is.
-const BODY_BYTES: usize = 512;
+/// An operation's output that is written as its type says.
+pub trait Answer: Serialize {}
 
 /// An operation's output.
-pub trait Answer: Serialize {
-    /// Roughly the bytes of the body, for one that can be long.
-    fn bytes_len_guess(&self) -> usize {
-        BODY_BYTES
-    }
-
+pub trait Output {
     /// The body; empty for an operation that has no output (spec A.2).
-    fn json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut body = Vec::with_capacity(self.bytes_len_guess());
-        self.serialize(&mut serde_json::Serializer::with_formatter(
-            &mut body, Blobs,
-        ))?;
-        Ok(body)
-    }
+    fn body(self) -> Result<Body, ApiError>;
 }
 
-/// Compact JSON with bytes as base64, which needs no escapes and so is not searched for any.
-struct Blobs;
+/// A body in one piece or in several, in their order.
+pub type Body = Vec<Vec<u8>>;
 
-impl Formatter for Blobs {
-    fn write_byte_array<W: io::Write + ?Sized>(
-        &mut self,
-        out: &mut W,
-        bytes: &[u8],
-    ) -> io::Result<()> {
-        out.write_all(b"\"")?;
-        base64::write(out, bytes)?;
-        out.write_all(b"\"")
-    }
-}
-
-/// Bytes as the service writes them: base64 in JSON.
-#[derive(Clone, Debug)]
-pub struct Blob(pub Bytes);
-
-impl Serialize for Blob {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.serialize_bytes(&self.0)
+impl<T: Answer> Output for T {
+    fn body(self) -> Result<Body, ApiError> {
+        let body = serde_json::to_vec(&self);
+        let body = body.map_err(|error| ApiError::internal(error.to_string()))?;
+        Ok(vec![body])
     }
 }
 
 /// No output.
-impl Answer for () {
-    fn json(&self) -> Result<Vec<u8>, serde_json::Error> {
+impl Output for () {
+    fn body(self) -> Result<Body, ApiError> {
         Ok(Vec::new())
     }
 }

@@ -1,20 +1,42 @@
 //! Base64 as the service reads it: padded, canonical, and refused in its own words (spec A.7).
 
 use super::validate::shortened;
+use crate::store::NewValue;
 use bytes::Bytes;
-use std::io;
 
-/// Bytes encoded at a time: a multiple of three, so that only the last piece is padded.
-const PIECE_BYTES: usize = 3 << 10;
+/// Base64 that was found to be well-formed.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoded<'a> {
+    text: &'a [u8],
+    bytes_len: usize,
+}
 
-/// Writes bytes as base64, piece by piece and with no copy of the whole.
-pub fn write<W: io::Write + ?Sized>(out: &mut W, bytes: &[u8]) -> io::Result<()> {
-    let mut text = [0; PIECE_BYTES / 3 * 4];
-    for piece in bytes.chunks(PIECE_BYTES) {
-        let text = base64_simd::Out::from_slice(&mut text);
-        out.write_all(base64_simd::STANDARD.encode(piece, text))?;
+impl<'a> Encoded<'a> {
+    /// `None` for what [`decode`] refuses.
+    pub fn checked(text: &'a [u8]) -> Option<Encoded<'a>> {
+        base64_simd::STANDARD.check(text).ok()?;
+        let bytes_len = base64_simd::STANDARD.decoded_length(text).ok()?;
+        Some(Encoded { text, bytes_len })
     }
-    Ok(())
+}
+
+impl NewValue for Encoded<'_> {
+    fn bytes_len(&self) -> usize {
+        self.bytes_len
+    }
+
+    fn put(&self, to: &mut Vec<u8>) {
+        to.reserve(self.bytes_len);
+        base64_simd::STANDARD
+            .decode_append(self.text, to)
+            .expect("it was found to be well-formed");
+    }
+}
+
+/// Adds bytes as base64.
+pub fn append(to: &mut Vec<u8>, bytes: &[u8]) {
+    to.reserve(base64_simd::STANDARD.encoded_length(bytes.len()));
+    base64_simd::STANDARD.encode_append(bytes, to);
 }
 
 /// The bytes, or the message of the refusal.
@@ -63,16 +85,29 @@ fn stray_character(text: &str) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn bytes_come_back_from_their_text() {
         assert_eq!(decode("").as_deref(), Ok(&b""[..]));
         assert_eq!(decode("aGVsbG8=").as_deref(), Ok(&b"hello"[..]));
         assert_eq!(encode(b"hello"), "aGVsbG8=");
-        let long: Bytes = (0..=255).cycle().take(2 * PIECE_BYTES + 1).collect();
-        let mut written = Vec::new();
-        write(&mut written, &long).unwrap();
-        assert_eq!(written, encode(&long).as_bytes());
+        let mut written = b"> ".to_vec();
+        append(&mut written, b"hello");
+        assert_eq!(written, b"> aGVsbG8=");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_well_formed_decodes(text in "[A-Za-z0-9+/]{0,80}[A-Za-z0-9+/=?\\\\]{0,4}") {
+            let checked = Encoded::checked(text.as_bytes()).map(|encoded| {
+                let mut bytes = Vec::new();
+                encoded.put(&mut bytes);
+                assert_eq!(bytes.len(), encoded.bytes_len());
+                Bytes::from(bytes)
+            });
+            prop_assert_eq!(checked, decode(&text).ok());
+        }
     }
 
     #[test]

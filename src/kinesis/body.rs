@@ -13,11 +13,10 @@ const MEMORY_PER_BYTE: usize = 3;
 const STALL_MS_MAX: u64 = 15_000;
 /// Time for a whole body.
 const BODY_MS_MAX: u64 = 120_000;
-/// Bytes for which a body is charged as they arrive. A larger one takes all it will need at once:
-/// many that each held a part and waited for more would wait for each other.
-const SMALL_BYTES_MAX: usize = 1 << 20;
-/// Capacity reserved on the word of Content-Length alone.
-const RESERVED_BYTES_MAX: usize = 256 << 10;
+/// Bytes for which a body is charged as they arrive, and which are reserved on the word of
+/// Content-Length alone. A larger one takes all it will need at once: many that each held a part
+/// and waited for more would wait for each other.
+const SMALL_BYTES_MAX: usize = 64 << 10;
 /// Bytes of an oversize body that are read and dropped, so that its sender gets to see the answer.
 const DRAINED_BYTES_MAX: usize = 64 << 20;
 
@@ -84,8 +83,14 @@ impl Bodies {
             if bytes.is_empty() && length == stated {
                 return Ok(Held { bytes: data, share });
             }
-            if bytes.is_empty() {
-                bytes.reserve(stated.min(RESERVED_BYTES_MAX));
+            if length > bytes.capacity() {
+                // What was charged may be reserved: then nothing is copied twice.
+                let wanted = if length > SMALL_BYTES_MAX {
+                    stated
+                } else {
+                    stated.min(SMALL_BYTES_MAX)
+                };
+                bytes.reserve(wanted.max(length) - bytes.len());
             }
             bytes.extend_from_slice(&data);
         }

@@ -1,72 +1,98 @@
 //! How a record of the log looks through Kinesis, whoever wrote it (design §4).
 
-use super::sequence::SequenceNumber;
-use crate::store::{Record, Shard, Timestamp};
-use bytes::Bytes;
+use crate::store::{Offset, RecordView};
 use md5::{Digest, Md5};
 
 /// Characters of a partition key, counted as Unicode code points.
 const PARTITION_KEY_CHARACTERS_MAX: usize = 256;
+const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
 
-/// A record as GetRecords answers it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    pub sequence: SequenceNumber,
-    pub arrival: Timestamp,
-    pub data: Bytes,
-    pub partition_key: String,
+/// A record as GetRecords answers it: headers and the producer's own time do not cross.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub offset: Offset,
+    pub data: &'a [u8],
+    pub partition_key: PartitionKey<'a>,
 }
 
-impl Seen {
-    /// A record of `shard` that arrived then. A null value reads as no data; headers and the
-    /// producer's own time do not cross.
-    pub fn of(shard: &Shard, record: &Record, arrival: Timestamp) -> Seen {
+/// A partition key as text.
+#[derive(Clone, Copy, Debug)]
+pub enum PartitionKey<'a> {
+    Sent(&'a str),
+    /// Plain ASCII that was made for a record without such a key.
+    Made([u8; 32], usize),
+}
+
+impl<'a> Seen<'a> {
+    /// A null value reads as no data.
+    pub fn of(record: RecordView<'a>) -> Seen<'a> {
         Seen {
-            sequence: SequenceNumber::of_record(shard, record.offset, arrival),
-            arrival,
-            data: record.value.clone().unwrap_or_default(),
+            offset: record.offset,
+            data: record.value.unwrap_or_default(),
             partition_key: partition_key(record),
         }
     }
 
     /// Bytes that count towards an answer's limit.
     pub fn bytes_len(&self) -> usize {
-        self.data.len() + self.partition_key.len()
+        self.data.len() + self.partition_key.as_bytes().len()
+    }
+}
+
+impl PartitionKey<'_> {
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            PartitionKey::Sent(text) => text.as_bytes(),
+            PartitionKey::Made(bytes, length) => &bytes[..*length],
+        }
     }
 }
 
 /// A key that Kinesis could have written is itself; no key is the offset; any other key is the
 /// lower-case hexadecimal MD5 of its bytes, so that equal keys stay equal.
-fn partition_key(record: &Record) -> String {
-    let Some(key) = &record.key else {
-        return record.offset.to_string();
+fn partition_key(record: RecordView<'_>) -> PartitionKey<'_> {
+    let Some(key) = record.key else {
+        return decimal(record.offset);
     };
     match std::str::from_utf8(key) {
-        Ok(text) if is_partition_key(text) => text.to_owned(),
-        _ => Md5::digest(key)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        Ok(text) if is_partition_key(text) => PartitionKey::Sent(text),
+        _ => digest(key),
     }
 }
 
 fn is_partition_key(text: &str) -> bool {
-    !text.is_empty() && text.chars().nth(PARTITION_KEY_CHARACTERS_MAX).is_none()
+    let fits = |text: &str| text.chars().nth(PARTITION_KEY_CHARACTERS_MAX).is_none();
+    !text.is_empty() && (text.len() <= PARTITION_KEY_CHARACTERS_MAX || fits(text))
+}
+
+fn decimal(offset: Offset) -> PartitionKey<'static> {
+    let text = offset.to_string();
+    let mut bytes = [0; 32];
+    bytes[..text.len()].copy_from_slice(text.as_bytes());
+    PartitionKey::Made(bytes, text.len())
+}
+
+fn digest(key: &[u8]) -> PartitionKey<'static> {
+    let mut bytes = [0; 32];
+    let digest: [u8; 16] = Md5::digest(key).into();
+    for (pair, byte) in bytes.chunks_exact_mut(2).zip(digest) {
+        pair[0] = HEXADECIMAL[usize::from(byte >> 4)];
+        pair[1] = HEXADECIMAL[usize::from(byte & 15)];
+    }
+    PartitionKey::Made(bytes, bytes.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Headers, Offset};
 
     fn key_of(key: Option<&[u8]>) -> String {
-        partition_key(&Record {
+        let key = partition_key(RecordView {
             offset: Offset(41),
-            timestamp: Timestamp(0),
-            key: key.map(Bytes::copy_from_slice),
+            key,
             value: None,
-            headers: Headers::default(),
-        })
+        });
+        String::from_utf8(key.as_bytes().to_vec()).expect("text")
     }
 
     #[test]

@@ -6,18 +6,17 @@
 use super::body::Bodies;
 use super::cx::Cx;
 use super::operations::Answers;
+use super::paced::Paced;
 use super::reader::Reader;
 use super::request::{self, Asked};
-use super::response;
+use super::response::{self, Answered};
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::KinesisConfig;
 use crate::store::Store;
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustix::net::sockopt::set_tcp_user_timeout;
@@ -83,7 +82,7 @@ impl Face {
         })
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>) -> Answered {
         if request.method() == Method::GET
             && let Some(page) = self.admin.page(request.uri().path())
         {
@@ -148,6 +147,7 @@ async fn connection(stream: TcpStream, face: Arc<Face>, mut stop: watch::Receive
         tracing::debug!(%error, "a connection broke at once");
         return;
     }
+    let stream = Paced::new(stream, face.clock.clone());
     let asked = Arc::new(Notify::new());
     let first_asked = asked.clone();
     let service = service_fn(move |request| {

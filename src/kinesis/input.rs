@@ -18,8 +18,32 @@ pub trait Shaped: Sized {
 
 /// What an operation is asked. The default goes by the declaration; an operation may read the
 /// body its own way, as long as it refuses the same things in the same words.
-pub trait Input: Sized {
-    fn decode(body: &Bytes) -> Result<Self, ApiError>;
+pub trait Input: Sized + Send + 'static {
+    fn read(body: Bytes) -> impl Future<Output = Result<Self, ApiError>> + Send;
+}
+
+/// A body that the operation itself reads.
+pub struct Raw(pub Bytes);
+
+impl Input for Raw {
+    async fn read(body: Bytes) -> Result<Raw, ApiError> {
+        Ok(Raw(body))
+    }
+}
+
+/// Bytes of a body that are worked on without leaving the runtime's thread: about a millisecond.
+const INLINE_BYTES_MAX: usize = 1 << 20;
+
+/// Does work on so many bytes: what is long must not hold up the requests of others.
+pub async fn work<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    if bytes <= INLINE_BYTES_MAX {
+        return work();
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(ApiError::internal("a request was not finished")))
 }
 
 /// Decodes and validates a JSON body: form first, then types, then constraints (spec A.6).
@@ -87,8 +111,10 @@ macro_rules! input {
         }
 
         impl $crate::kinesis::input::Input for Input {
-            fn decode(body: &bytes::Bytes) -> Result<Input, $crate::kinesis::error::ApiError> {
-                $crate::kinesis::input::decode(body)
+            async fn read(body: bytes::Bytes) -> Result<Input, $crate::kinesis::error::ApiError> {
+                let bytes = body.len();
+                let decode = move || $crate::kinesis::input::decode(&body);
+                $crate::kinesis::input::work(bytes, decode).await
             }
         }
     };

@@ -1,17 +1,14 @@
 //! The table of operations. One line serves one: dispatch and `docs/compatibility.md` derive
 //! from it.
 
-use super::answer::Answer;
+use super::answer::{Body, Output};
 use super::cx::Cx;
 use super::error::ApiError;
 use super::input::Input;
 use super::op;
 use super::room::{NoRoom, Room, Share};
 use bytes::Bytes;
-
-/// Bytes of a body or an answer that are worked on without leaving the runtime's thread: about a
-/// millisecond.
-const INLINE_BYTES_MAX: usize = 512 << 10;
+use metrics::Counter;
 
 macro_rules! operations {
     ($($name:ident => $handler:ident,)*) => {
@@ -32,11 +29,11 @@ macro_rules! operations {
             }
 
             /// Reads the request, does it, and writes the answer.
-            pub async fn answer(self, cx: &Cx, body: Bytes) -> Result<Vec<u8>, ApiError> {
+            pub async fn answer(self, cx: &Cx, body: Bytes) -> Result<Body, ApiError> {
                 match self {
                     $(Operation::$name => {
-                        let input = decoded::<op::$handler::Input>(body).await?;
-                        written(op::$handler::handle(cx, input).await?).await
+                        let input = op::$handler::Input::read(body).await?;
+                        op::$handler::handle(cx, input).await?.body()
                     })*
                 }
             }
@@ -66,6 +63,14 @@ impl Operation {
             .find(|operation| operation.name() == name)
     }
 
+    /// Counts one that ended in `result`.
+    pub fn counter(self, result: &'static str) -> Counter {
+        metrics::counter!(
+            "braid_kinesis_requests_total",
+            "operation" => self.name(), "result" => result,
+        )
+    }
+
     /// A share of the memory for answers, set aside before this one is made. What the answer does
     /// not need is given back once it is made.
     pub async fn share(self, answers: &Answers) -> Result<Share, NoRoom> {
@@ -88,6 +93,8 @@ const OTHER_BYTES: usize = 64 << 10;
 pub struct Answers {
     pages: Room,
     others: Room,
+    /// How often each operation was done: found once, counted at every request.
+    done: Vec<Counter>,
 }
 
 impl Answers {
@@ -97,32 +104,13 @@ impl Answers {
         Answers {
             pages: Room::new((bytes - others).max(PAGE_BYTES)),
             others: Room::new(others.max(OTHER_BYTES)),
+            done: Operation::ALL.iter().map(|op| op.counter("ok")).collect(),
         }
     }
-}
 
-async fn decoded<I: Input + Send + 'static>(body: Bytes) -> Result<I, ApiError> {
-    work(body.len(), move || I::decode(&body)).await
-}
-
-async fn written(answer: impl Answer + Send + 'static) -> Result<Vec<u8>, ApiError> {
-    let bytes = answer.bytes_len_guess();
-    let write = move || {
-        answer
-            .json()
-            .map_err(|error| ApiError::internal(error.to_string()))
-    };
-    work(bytes, write).await
-}
-
-/// Does work on so many bytes: what is long must not hold up the requests of others.
-async fn work<T: Send + 'static>(
-    bytes: usize,
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    if bytes <= INLINE_BYTES_MAX {
-        return work();
+    pub fn count_done(&self, operation: Operation) {
+        if let Some(counter) = self.done.get(operation as usize) {
+            counter.increment(1);
+        }
     }
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(ApiError::internal("a request was not finished")))
 }

@@ -1,12 +1,15 @@
 //! One answer's worth of records: taken from batches in order, until the answer is full.
 
 use super::crossing::Seen;
-use crate::store::{Batch, BatchInfo, Offset, Record, Records, Run, Shard, Timestamp, Undecodable};
-use bytes::Bytes;
+use super::records_json::RecordsJson;
+use crate::store::{Batch, BatchInfo, Offset, Records, Run, Shard, Timestamp, Undecodable};
 use std::sync::Arc;
 
 /// Bytes of one answer's records, unless a single one is larger (spec C.6).
 const PAGE_BYTES_MAX: usize = 10 << 20;
+
+/// How an answer begins.
+const OPENING: &[u8] = b"{\"Records\":[";
 
 /// Records of one shard in order, and where the next page begins.
 #[derive(Debug)]
@@ -16,7 +19,7 @@ pub struct Page {
     pub next: Offset,
     /// First offset that may not be on the page.
     pub end: Offset,
-    pub records: Vec<Seen>,
+    pub records: RecordsJson,
     /// Arrival of the newest batch that was looked at.
     pub reached: Option<Timestamp>,
     /// Batches that could not be decoded and were passed over.
@@ -34,11 +37,17 @@ pub struct PassedOver {
     pub error: Undecodable,
 }
 
-/// A batch that is being read, with the record that did not fit on the last page.
+/// A batch that is being read.
 pub struct Opened {
     base: Offset,
-    ahead: Option<Record>,
     rest: Records,
+}
+
+/// What became of a record.
+enum Put {
+    OnPage,
+    /// It has to wait for the next page.
+    Left,
 }
 
 impl Page {
@@ -48,7 +57,7 @@ impl Page {
             shard,
             next,
             end,
-            records: Vec::new(),
+            records: RecordsJson::new(OPENING),
             reached: None,
             passed_over: Vec::new(),
             count_max,
@@ -95,45 +104,45 @@ impl Page {
 
     /// Takes one batch's records; gives the batch back if the page is full before its end.
     fn take(&mut self, info: BatchInfo, mut opened: Opened) -> Option<Opened> {
-        loop {
-            match opened.next() {
-                None => break,
-                Some(Err(error)) => {
+        while let Some(record) = opened.rest.peek() {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
                     let (base, next) = (info.base, info.next);
                     self.passed_over.push(PassedOver { base, next, error });
                     break;
                 }
-                Some(Ok(record)) if record.offset < self.next => {}
-                Some(Ok(record)) if record.offset >= self.end => break,
-                Some(Ok(record)) => {
-                    if let Some(record) = self.put(record, info.arrival) {
-                        self.next = record.offset;
-                        opened.ahead = Some(record);
-                        return Some(opened);
-                    }
-                    if self.is_full && self.next < info.next {
-                        return Some(opened);
-                    }
+            };
+            if record.offset >= self.end {
+                break;
+            }
+            if record.offset >= self.next {
+                let offset = record.offset;
+                if let Put::Left = self.put(&Seen::of(record), info.arrival) {
+                    self.next = offset;
+                    return Some(opened);
                 }
+            }
+            opened.rest.pass();
+            if self.is_full && self.next < info.next {
+                return Some(opened);
             }
         }
         self.next = info.next.min(self.end);
         None
     }
 
-    /// Adds a record, or gives it back if it has to wait for the next page.
-    fn put(&mut self, record: Record, arrival: Timestamp) -> Option<Record> {
-        let seen = Seen::of(&self.shard, &record, arrival);
+    fn put(&mut self, seen: &Seen<'_>, arrival: Timestamp) -> Put {
         let bytes_len = self.bytes_len + seen.bytes_len();
-        if bytes_len > PAGE_BYTES_MAX && !self.records.is_empty() {
+        if bytes_len > PAGE_BYTES_MAX && self.records.count() > 0 {
             self.is_full = true;
-            return Some(record);
+            return Put::Left;
         }
         self.bytes_len = bytes_len;
-        self.records.push(seen);
-        self.next = record.offset.plus(1);
-        self.is_full = self.records.len() >= self.count_max || bytes_len >= PAGE_BYTES_MAX;
-        None
+        self.records.push(&self.shard, seen, arrival);
+        self.next = seen.offset.plus(1);
+        self.is_full = self.records.count() >= self.count_max || bytes_len >= PAGE_BYTES_MAX;
+        Put::OnPage
     }
 }
 
@@ -141,19 +150,13 @@ impl Opened {
     fn new(batch: &Batch, record_bytes_max: usize) -> Opened {
         Opened {
             base: batch.base_offset(),
-            ahead: None,
             rest: batch.records(record_bytes_max),
         }
     }
 
     /// Memory that is held for going on in the batch.
     pub fn memory_bytes(&self) -> usize {
-        let ahead = self.ahead.as_ref().and_then(|record| record.value.as_ref());
-        self.rest.memory_bytes() + ahead.map_or(0, Bytes::len)
-    }
-
-    fn next(&mut self) -> Option<Result<Record, Undecodable>> {
-        self.ahead.take().map(Ok).or_else(|| self.rest.next())
+        self.rest.memory_bytes()
     }
 }
 
@@ -169,4 +172,4 @@ pub fn batches(run: &Run) -> impl Iterator<Item = (BatchInfo, Batch)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

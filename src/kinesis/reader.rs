@@ -48,6 +48,10 @@ impl Reader {
     pub async fn fill(&self, partition: &Partition, mut page: Page) -> Result<Page, StoreError> {
         let mut passed_bytes = 0;
         while !page.is_done() && passed_bytes < PASSED_BYTES_MAX {
+            if passed_bytes > 0 {
+                // A page of many reads must not hold up the requests of others.
+                tokio::task::yield_now().await;
+            }
             let runs = match partition.read(page.next, READ_BYTES).await {
                 Ok(runs) => runs,
                 // Trimmed in the meantime: the horizon is where it goes on.

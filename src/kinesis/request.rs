@@ -1,15 +1,18 @@
 //! A request is judged in the service's order (spec A.6): method, body, content type, JSON,
 //! operation, authentication, types, constraints; then the operation itself.
 
+use super::answer::Body;
 use super::codec;
 use super::cx::Cx;
 use super::error::ApiError;
 use super::operations::{Answers, Operation};
+use super::pieces::Pieces;
 use super::response::{self, Answered, CBOR, JSON};
 use super::signature;
 use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN};
+use std::collections::VecDeque;
 
 const TARGET: &str = "x-amz-target";
 const TARGET_PREFIX: &str = "Kinesis_20131202";
@@ -54,7 +57,7 @@ pub async fn answer(cx: &Cx, answers: &Answers, asked: Asked<'_>) -> Answered {
         Content::Other => return response::nothing_to_authorize(headers),
     }
     match operate(cx, answers, &asked, target.operation).await {
-        Ok(body) => response::with_body(headers, 200, Some(JSON), body),
+        Ok(pieces) => response::with_body(headers, 200, Some(JSON), Pieces::from(pieces)),
         Err(error) => response::json_error(headers, &error),
     }
 }
@@ -64,7 +67,7 @@ async fn operate(
     answers: &Answers,
     asked: &Asked<'_>,
     operation: Option<Operation>,
-) -> Result<Bytes, ApiError> {
+) -> Result<VecDeque<Bytes>, ApiError> {
     let judged = operation
         .ok_or_else(ApiError::unknown_operation)
         .and_then(|operation| {
@@ -81,27 +84,20 @@ async fn operate(
     let share = share.map_err(|_| ApiError::unavailable("Too many answers are being written."))?;
     let answered = operation.answer(cx, asked.body.clone()).await;
     cx.store.settle().await?;
-    count(operation, &answered);
+    count(answers, operation, &answered);
     Ok(share.holding(answered?))
 }
 
-fn count(operation: Operation, answered: &Result<Vec<u8>, ApiError>) {
-    let result = match answered {
-        Ok(_) => "ok",
-        Err(error) => error.kind,
+fn count(answers: &Answers, operation: Operation, answered: &Result<Body, ApiError>) {
+    let Err(error) = answered else {
+        return answers.count_done(operation);
     };
-    if let Err(error) = answered {
-        let (operation, message) = (operation.name(), error.message.as_deref());
-        match error.status {
-            500.. => tracing::error!(operation, kind = error.kind, message, "not done"),
-            _ => tracing::debug!(operation, kind = error.kind, message, "refused"),
-        }
+    let (name, message) = (operation.name(), error.message.as_deref());
+    match error.status {
+        500.. => tracing::error!(operation = name, kind = error.kind, message, "not done"),
+        _ => tracing::debug!(operation = name, kind = error.kind, message, "refused"),
     }
-    metrics::counter!(
-        "braid_kinesis_requests_total",
-        "operation" => operation.name(), "result" => result,
-    )
-    .increment(1);
+    operation.counter(error.kind).increment(1);
 }
 
 /// What `X-Amz-Target` names.

@@ -2,9 +2,10 @@
 
 use super::body::Unread;
 use super::error::ApiError;
+use super::pieces::Pieces;
+use super::request_ids::RequestIds;
 use crate::admin::Page;
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
@@ -13,7 +14,6 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use uuid::Uuid;
 
 pub const JSON: &str = "application/x-amz-json-1.1";
 pub const CBOR: &str = "application/x-amz-cbor-1.1";
@@ -24,20 +24,20 @@ const EXPOSED: &str = "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-
                        x-amzn-ErrorMessage,Date";
 const PREFLIGHT_SECONDS: &str = "172800";
 
-pub type Answered = Response<Full<Bytes>>;
+pub type Answered = Response<Pieces>;
 
 /// An answer as it leaves. The date is set by the listener.
 pub fn with_body(
     asked: &HeaderMap,
     status: u16,
     content_type: Option<&'static str>,
-    body: impl Into<Bytes>,
+    body: impl Into<Pieces>,
 ) -> Answered {
     let mut response = plain(status, body);
-    let id = Uuid::new_v4();
+    let ids = RequestIds::new();
     let headers = response.headers_mut();
-    set(headers, REQUEST_ID, &id.to_string());
-    set(headers, EXTENDED_REQUEST_ID, &extended(id));
+    set(headers, REQUEST_ID, ids.id);
+    set(headers, EXTENDED_REQUEST_ID, ids.extended);
     if let Some(content_type) = content_type {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
@@ -55,7 +55,7 @@ pub fn with_body(
 pub fn preflight(asked: &HeaderMap) -> Answered {
     let mut response = plain(200, Bytes::new());
     let headers = response.headers_mut();
-    set(headers, REQUEST_ID, &Uuid::new_v4().to_string());
+    set(headers, REQUEST_ID, RequestIds::new().id);
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         ACCESS_CONTROL_MAX_AGE,
@@ -160,28 +160,14 @@ fn error_body(error: &ApiError, write: impl Fn(&ErrorBody<'_>) -> Vec<u8>) -> Ve
     })
 }
 
-fn plain(status: u16, body: impl Into<Bytes>) -> Answered {
-    let mut response = Response::new(Full::new(body.into()));
+fn plain(status: u16, body: impl Into<Pieces>) -> Answered {
+    let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     response
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(value) {
         headers.insert(name, value);
     }
-}
-
-/// 72 bytes that look random, as the service sends: the id stretched (SplitMix64).
-fn extended(id: Uuid) -> String {
-    let (mut state, low) = id.as_u64_pair();
-    let mut bytes = [0; 72];
-    for word in bytes.chunks_exact_mut(8) {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state ^ low;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word.copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes());
-    }
-    super::base64::encode(&bytes)
 }

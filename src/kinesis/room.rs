@@ -2,6 +2,7 @@
 //! and gives it back by dropping it.
 
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -58,12 +59,15 @@ impl Share {
         Ok(())
     }
 
-    /// Gives back what is not needed for these bytes, and the rest when the last clone of the
-    /// answer is dropped.
-    pub fn holding(mut self, bytes: Vec<u8>) -> Bytes {
-        let spare = self.permits().saturating_sub(permits(bytes.len()));
-        drop(self.held.as_mut().and_then(|held| held.split(spare)));
-        Bytes::from_owner(Held { bytes, share: self })
+    /// Gives back what is not needed for these pieces. The rest is given back piece by piece, when
+    /// the last clone of each is dropped.
+    pub fn holding(mut self, pieces: Vec<Vec<u8>>) -> VecDeque<Bytes> {
+        let held = pieces.into_iter().map(|bytes| {
+            let needed = permits(bytes.len()).min(self.permits());
+            let share = self.held.as_mut().and_then(|held| held.split(needed));
+            Bytes::from_owner(Held { bytes, share })
+        });
+        held.collect()
     }
 
     fn permits(&self) -> usize {
@@ -80,7 +84,7 @@ fn permits(bytes: usize) -> usize {
 struct Held {
     bytes: Vec<u8>,
     #[expect(dead_code, reason = "held for its drop")]
-    share: Share,
+    share: Option<OwnedSemaphorePermit>,
 }
 
 impl AsRef<[u8]> for Held {
@@ -104,7 +108,7 @@ mod tests {
         let mut second = room.share();
 
         let refused = second.grow_to(PERMIT_BYTES).await;
-        let answer = first.holding(vec![0; 8 * PERMIT_BYTES]);
+        let answer = first.holding(vec![vec![0; 3 * PERMIT_BYTES], vec![0; 5 * PERMIT_BYTES]]);
         let smaller = second.grow_to(2 * PERMIT_BYTES).await;
         let larger = second.grow_to(3 * PERMIT_BYTES).await;
         drop(answer);

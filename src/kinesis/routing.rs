@@ -19,7 +19,18 @@ pub fn explicit_hash_key(decimal: &str) -> Option<HashKey> {
 
 /// The open shard that owns a hash key. Open shards tile the space (design §8, invariant 5).
 pub fn owner(stream: &Stream, key: HashKey) -> Option<&Shard> {
-    stream.open_shards().find(|shard| shard.range.contains(key))
+    let owns = |shard: &&Shard| shard.closed.is_none() && shard.range.contains(key);
+    // In a stream that was never resharded shards are in the order of their ranges.
+    let likely = stream.shards.partition_point(|shard| shard.range.end < key);
+    let likely = stream.shards.get(likely).filter(owns);
+    likely.or_else(|| stream.open_shards().find(owns))
+}
+
+/// The shard that takes every record, if there is only one open.
+pub fn only(stream: &Stream) -> Option<&Shard> {
+    let mut open = stream.open_shards();
+    let first = open.next();
+    first.filter(|_| open.next().is_none())
 }
 
 #[cfg(test)]

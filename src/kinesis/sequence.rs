@@ -20,6 +20,8 @@ pub struct SequenceNumber {
 /// The offset in the number that ends a closed shard: behind every record (spec C.4).
 const OFFSET_MAX: u64 = i64::MAX.cast_unsigned();
 const SECOND_BITS: u32 = 36;
+/// Decimal digits of a number, whose highest hexadecimal digit is always 2.
+pub const DIGITS: usize = 56;
 /// Decimal digits that are printed and parsed at a time.
 const CHUNK_DIGITS: usize = 19;
 const CHUNK: u64 = 10_u64.pow(19);
@@ -111,13 +113,78 @@ impl PartialOrd for SequenceNumber {
 
 impl fmt::Display for SequenceNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut words = self.to_words();
+        let mut text = Vec::with_capacity(DIGITS);
+        Running::from(*self).write(&mut text);
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// A record's number, ready to be written, and to become the next record's.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    /// Chunks of the number, highest first.
+    chunks: [u64; 3],
+}
+
+/// By how much the numbers of consecutive records of one batch differ, in chunks.
+const STEP: [u64; 2] = [120_892, 5_819_614_629_174_706_176];
+
+impl From<SequenceNumber> for Running {
+    fn from(number: SequenceNumber) -> Running {
+        let mut words = number.to_words();
         let low = split_off(&mut words);
         let middle = split_off(&mut words);
         let high = split_off(&mut words);
-        write!(f, "{high}{middle:0CHUNK_DIGITS$}{low:0CHUNK_DIGITS$}")
+        let chunks = [high, middle, low];
+        Running { chunks }
     }
 }
+
+impl Running {
+    /// Goes on to the number of the next offset.
+    pub fn step(&mut self) {
+        let [high, middle, low] = &mut self.chunks;
+        *low += STEP[1];
+        *middle += STEP[0] + *low / CHUNK;
+        *low %= CHUNK;
+        *high += *middle / CHUNK;
+        *middle %= CHUNK;
+    }
+
+    /// Adds the number's digits. Of this layout it always has as many.
+    pub fn write(&self, to: &mut Vec<u8>) {
+        let mut text = [0; DIGITS];
+        let (high, rest) = text.split_at_mut(DIGITS - 2 * CHUNK_DIGITS);
+        let (middle, low) = rest.split_at_mut(CHUNK_DIGITS);
+        for (digits, chunk) in [high, middle, low].into_iter().zip(self.chunks) {
+            put_digits(digits, chunk);
+        }
+        to.extend_from_slice(&text);
+    }
+}
+
+/// Writes a number with leading zeros.
+fn put_digits(to: &mut [u8], mut number: u64) {
+    for pair in to.rchunks_mut(2) {
+        let [tens, ones] = PAIRS[usize::try_from(number % 100).expect("below 100")];
+        number /= 100;
+        match pair {
+            [first, second] => (*first, *second) = (tens, ones),
+            [only] => *only = ones,
+            _ => {}
+        }
+    }
+}
+
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
 
 /// Divides by [`CHUNK`] and gives the remainder.
 fn split_off(words: &mut [u64; 3]) -> u64 {

@@ -78,6 +78,22 @@ pub struct Structure {
     pub members: &'static [Member],
 }
 
+impl Shape {
+    /// Whether this is a text shape whose every bound the text keeps.
+    pub fn accepts(&self, text: &str) -> bool {
+        matches!(self, Shape::Text(rules) if rules.accept(text))
+    }
+}
+
+impl Text {
+    /// Whether a text keeps every bound.
+    pub fn accept(&self, text: &str) -> bool {
+        self.length.holds(text.chars().count())
+            && self.pattern.is_none_or(|pattern| (pattern.accepts)(text))
+            && (self.choices.is_empty() || self.choices.contains(&text))
+    }
+}
+
 impl Length {
     pub const ANY: Length = Length {
         min: None,
@@ -159,13 +175,6 @@ pub const fn integer_from(min: i64) -> Shape {
         min: Some(min),
         max: None,
         class: "Integer",
-    })
-}
-
-pub const fn list(element: &'static Shape, length: RangeInclusive<usize>) -> Shape {
-    Shape::List(List {
-        element,
-        length: Length::of(length),
     })
 }
 

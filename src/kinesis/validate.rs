@@ -208,12 +208,7 @@ fn lengths_only(length: Length) -> Text {
 
 /// What all elements have to satisfy, if one of them does not: longest first, as recorded.
 fn rule_of_each<'a>(rules: &Text, mut texts: impl Iterator<Item = &'a str>) -> Option<String> {
-    let holds = |text: &str| {
-        rules.length.holds(text.chars().count())
-            && rules.pattern.is_none_or(|pattern| (pattern.accepts)(text))
-            && (rules.choices.is_empty() || rules.choices.contains(&text))
-    };
-    if texts.all(holds) {
+    if texts.all(|text| rules.accept(text)) {
         return None;
     }
     let max = rules

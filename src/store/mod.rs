@@ -24,7 +24,7 @@ mod varint;
 mod view;
 
 pub use batch::{Batch, Codec, HEADER_BYTES, Malformed};
-pub use builder::BatchBuilder;
+pub use builder::{BatchBuilder, NewValue};
 pub use catalog::NewStream;
 pub use engine::{AppendTimes, BatchInfo, Engine, EngineError, Memory, Placed, Run, Seek, Status};
 pub use engine::{Directory, Local, LocalSettings, OpenError, Pace};
@@ -36,8 +36,8 @@ pub use ids::{
 pub use lease::NewCommit;
 pub use partition::{NewBatch, Partition};
 #[cfg(test)]
-pub use record::{Header, Headers};
-pub use record::{Record, Undecodable};
+pub use record::{Header, Record};
+pub use record::{RecordView, Undecodable};
 pub use records::{Records, Walked};
 pub use retention::Retention;
 pub use settings::Settings;

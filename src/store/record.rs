@@ -19,6 +19,14 @@ pub struct Record {
     pub headers: Headers,
 }
 
+/// What a record says, where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordView<'a> {
+    pub offset: Offset,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+}
+
 /// A record's headers, checked for form and decoded only when asked for: two bytes of a hostile
 /// batch can claim a header each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

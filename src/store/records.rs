@@ -2,7 +2,7 @@
 
 use super::batch::{Batch, Codec, Malformed};
 use super::codec::{WINDOW_BYTES_MAX, inflate};
-use super::record::{Fields, Headers, RECORD_BYTES_MIN, Record, Undecodable};
+use super::record::{Fields, Headers, RECORD_BYTES_MIN, Record, RecordView, Undecodable};
 use super::varint::{VARINT_BYTES_MAX, varint};
 use super::{Offset, Timestamp};
 use bytes::{Buf, Bytes, BytesMut};
@@ -38,6 +38,7 @@ impl Batch {
             source,
             failed,
             left: u32::try_from(self.record_count_stated()).unwrap_or(0),
+            front: None,
             delta_min: 0,
             taken_bytes: 0,
             ended: false,
@@ -91,11 +92,22 @@ pub struct Records {
     failed: Option<Undecodable>,
     /// Records that the header still promises.
     left: u32,
+    /// The next record, once it was looked at.
+    front: Option<Front>,
     /// Smallest offset delta that the next record may have.
     delta_min: u64,
     /// Expanded bytes that went into records so far.
     taken_bytes: usize,
     ended: bool,
+}
+
+/// Where the next record is in what the source has ready.
+#[derive(Clone, Copy)]
+struct Front {
+    /// Bytes of its length, and behind it.
+    prefix: usize,
+    bytes: usize,
+    delta: u64,
 }
 
 /// What a batch's header says about each of its records.
@@ -119,31 +131,58 @@ impl Records {
         }
     }
 
-    fn decode(&mut self) -> Result<Record, Undecodable> {
+    /// The next record where it lies; it stays the next one until it is passed. Ends after the
+    /// first error.
+    pub fn peek(&mut self) -> Option<Result<RecordView<'_>, Undecodable>> {
+        let front = match self.front()? {
+            Ok(front) => front,
+            Err(error) => return Some(Err(error)),
+        };
+        let body = &self.source.front()[front.prefix..front.prefix + front.bytes];
+        let fields = Fields::parse(body)?;
+        Some(Ok(RecordView {
+            offset: self.shape.base.plus(front.delta),
+            key: fields.key,
+            value: fields.value,
+        }))
+    }
+
+    /// Goes on behind the record that was looked at.
+    pub fn pass(&mut self) {
+        if let Some(front) = self.front.take() {
+            self.leave(front);
+            self.source.skip(front.prefix + front.bytes);
+        }
+    }
+
+    /// Finds the next record, and checks its form.
+    fn front(&mut self) -> Option<Result<Front, Undecodable>> {
+        if let Some(front) = self.front {
+            return Some(Ok(front));
+        }
+        if self.ended {
+            return None;
+        }
+        if self.left == 0 && self.failed.is_none() {
+            self.ended = true;
+            return match self.source.fill(1) {
+                Ok(false) => None,
+                Ok(true) => Some(Err(Undecodable::Trailing)),
+                Err(error) => Some(Err(error)),
+            };
+        }
+        let found = self.find();
+        match &found {
+            Ok(front) => self.front = Some(*front),
+            Err(_) => self.ended = true,
+        }
+        Some(found)
+    }
+
+    fn find(&mut self) -> Result<Front, Undecodable> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let body = self.body()?;
-        let fields = Fields::parse(&body).ok_or(Undecodable::Fields)?;
-        let shape = &self.shape;
-        let delta = u64::try_from(fields.offset_delta)
-            .ok()
-            .filter(|delta| (self.delta_min..shape.span).contains(delta))
-            .ok_or(Undecodable::OffsetDelta(fields.offset_delta))?;
-        self.delta_min = delta + 1;
-        let part = |slice| body.slice_ref(slice);
-        let created = later(shape.base_timestamp, fields.timestamp_delta);
-        Ok(Record {
-            offset: shape.base.plus(delta),
-            timestamp: shape.log_time.unwrap_or(created),
-            key: fields.key.map(part),
-            value: fields.value.map(part),
-            headers: Headers::checked(part(fields.headers)),
-        })
-    }
-
-    /// Takes the next record's bytes after its length.
-    fn body(&mut self) -> Result<Bytes, Undecodable> {
         self.source.fill(VARINT_BYTES_MAX)?;
         let front = self.source.front();
         let mut rest = front;
@@ -157,12 +196,44 @@ impl Records {
         if bytes > bytes_max {
             return Err(Undecodable::TooLarge { bytes, bytes_max });
         }
-        self.source.skip(prefix);
-        self.taken_bytes += prefix + bytes;
-        if !self.source.fill(bytes)? {
+        if !self.source.fill(prefix + bytes)? {
             return Err(Undecodable::Cut);
         }
-        Ok(self.source.take(bytes))
+        let body = &self.source.front()[prefix..prefix + bytes];
+        let fields = Fields::parse(body).ok_or(Undecodable::Fields)?;
+        let delta = u64::try_from(fields.offset_delta)
+            .ok()
+            .filter(|delta| (self.delta_min..self.shape.span).contains(delta))
+            .ok_or(Undecodable::OffsetDelta(fields.offset_delta))?;
+        Ok(Front {
+            prefix,
+            bytes,
+            delta,
+        })
+    }
+
+    fn leave(&mut self, front: Front) {
+        self.delta_min = front.delta + 1;
+        self.taken_bytes += front.prefix + front.bytes;
+        self.left = self.left.saturating_sub(1);
+    }
+
+    /// Takes the next record out, with its bytes.
+    fn take(&mut self, front: Front) -> Option<Record> {
+        self.leave(front);
+        self.source.skip(front.prefix);
+        let body = self.source.take(front.bytes);
+        let fields = Fields::parse(&body)?;
+        let shape = &self.shape;
+        let part = |slice| body.slice_ref(slice);
+        let created = later(shape.base_timestamp, fields.timestamp_delta);
+        Some(Record {
+            offset: shape.base.plus(front.delta),
+            timestamp: shape.log_time.unwrap_or(created),
+            key: fields.key.map(part),
+            value: fields.value.map(part),
+            headers: Headers::checked(part(fields.headers)),
+        })
     }
 }
 
@@ -170,19 +241,11 @@ impl Iterator for Records {
     type Item = Result<Record, Undecodable>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        if self.left > 0 || self.failed.is_some() {
-            self.left = self.left.saturating_sub(1);
-            let decoded = self.decode();
-            self.ended = decoded.is_err();
-            return Some(decoded);
-        }
-        self.ended = true;
-        match self.source.fill(1) {
-            Ok(false) => None,
-            Ok(true) => Some(Err(Undecodable::Trailing)),
+        match self.front()? {
+            Ok(front) => {
+                self.front = None;
+                self.take(front).map(Ok)
+            }
             Err(error) => Some(Err(error)),
         }
     }

@@ -1,6 +1,6 @@
 //! Zig-zag variable-length integers, as records are written in.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 /// Most bytes of a 32-bit number.
 pub const VARINT_BYTES_MAX: usize = 5;
@@ -40,7 +40,7 @@ pub fn unsigned(from: &mut &[u8], bytes_max: usize) -> Option<u64> {
 }
 
 /// Writes a 32-bit number.
-pub fn put_varint(to: &mut BytesMut, value: i32) {
+pub fn put_varint(to: &mut impl BufMut, value: i32) {
     let mut raw = zigzag(value);
     while raw >= 0x80 {
         to.put_u8(raw.to_le_bytes()[0] | 0x80);
@@ -67,6 +67,7 @@ fn zigzag(value: i32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::BytesMut;
     use proptest::prelude::*;
 
     proptest! {

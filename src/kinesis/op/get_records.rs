@@ -1,12 +1,12 @@
 //! GetRecords: the next records of a shard, from whichever protocol they came (spec C.6).
 
-use crate::kinesis::answer::{Answer, Blob, EpochSeconds};
-use crate::kinesis::crossing::Seen;
+use crate::kinesis::answer::{self, Body};
 use crate::kinesis::cx::Cx;
 use crate::kinesis::error::ApiError;
 use crate::kinesis::input::input;
 use crate::kinesis::iterator::{EXPIRES_AFTER_MS, ShardIterator};
 use crate::kinesis::page::Page;
+use crate::kinesis::records_json::RecordsJson;
 use crate::kinesis::shape::{STREAM_ARN, STREAM_ID, Shape, integer, text};
 use crate::kinesis::{date, shard_id, stream};
 use crate::store::{Offset, Shard, Status, Stream, Timestamp};
@@ -15,9 +15,6 @@ use std::sync::Arc;
 
 /// Records of one answer at most, and when the request does not say.
 const RECORDS_MAX: usize = 10_000;
-
-/// Bytes that a record's other members take in an answer, and what is around the records.
-const RECORD_MEMBERS_BYTES: usize = 192;
 
 input! {
     pub struct Input = "GetRecordsInput" {
@@ -29,25 +26,22 @@ input! {
     }
 }
 
+/// The records are written already; the other members follow them.
+#[derive(Debug)]
+pub struct Output {
+    records: RecordsJson,
+    rest: Rest,
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Output {
-    records: Vec<OutputRecord>,
+struct Rest {
     /// Absent exactly when `child_shards` is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_shard_iterator: Option<String>,
     millis_behind_latest: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     child_shards: Option<Vec<ChildShard>>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct OutputRecord {
-    sequence_number: String,
-    approximate_arrival_timestamp: EpochSeconds,
-    data: Blob,
-    partition_key: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,13 +59,13 @@ struct HashKeyRange {
     ending_hash_key: String,
 }
 
-impl Answer for Output {
-    fn bytes_len_guess(&self) -> usize {
-        let record = |record: &OutputRecord| {
-            let data = record.data.0.len() / 3 * 4;
-            data + record.partition_key.len() + RECORD_MEMBERS_BYTES
-        };
-        self.records.iter().map(record).sum::<usize>() + RECORD_MEMBERS_BYTES
+impl answer::Output for Output {
+    fn body(self) -> Result<Body, ApiError> {
+        let rest = serde_json::to_vec(&self.rest);
+        let mut rest = rest.map_err(|error| ApiError::internal(error.to_string()))?;
+        // Of an object of their own they become further members.
+        rest.splice(..1, *b"],");
+        Ok(self.records.finish(&rest))
     }
 }
 
@@ -108,11 +102,14 @@ pub async fn handle(cx: &Cx, input: Input) -> Result<Output, ApiError> {
 /// What a page comes to. At the shard's end its children take the place of the next iterator.
 fn answer(stream: &Stream, shard: &Shard, page: Page, next: ShardIterator) -> Output {
     let is_ended = shard.closed.is_some_and(|closed| page.next >= closed.end);
-    Output {
+    let rest = Rest {
         next_shard_iterator: (!is_ended).then(|| next.to_string()),
         millis_behind_latest: behind(&page, next.created),
         child_shards: is_ended.then(|| children(stream, shard)),
-        records: page.records.into_iter().map(output).collect(),
+    };
+    Output {
+        records: page.records,
+        rest,
     }
 }
 
@@ -156,15 +153,6 @@ fn children(stream: &Stream, shard: &Shard) -> Vec<ChildShard> {
         },
     };
     children.map(child).collect()
-}
-
-fn output(seen: Seen) -> OutputRecord {
-    OutputRecord {
-        sequence_number: seen.sequence.to_string(),
-        approximate_arrival_timestamp: EpochSeconds(seen.arrival),
-        data: Blob(seen.data),
-        partition_key: seen.partition_key,
-    }
 }
 
 fn expired(created: Timestamp, now: Timestamp) -> ApiError {

@@ -1,6 +1,8 @@
 //! Pages: where they begin, what fills them, what is passed over.
 
 use super::*;
+use crate::kinesis::base64;
+use crate::kinesis::sequence::SequenceNumber;
 use crate::store::{
     BatchBuilder, Closed, HashKey, HashRange, PartitionId, PartitionIndex, ShardNumber, Stamp,
 };
@@ -36,7 +38,7 @@ fn page(next: u64, end: u64, count_max: usize) -> Page {
 fn run(base: u64, values: &[&[u8]], codec: u8) -> Run {
     let mut builder = BatchBuilder::new();
     for value in values {
-        builder.push(Some(b"k"), Some(value), &[]);
+        builder.push(Some(b"k"), Some(*value), &[]);
     }
     let mut bytes = builder.finish().expect("some values").bytes().to_vec();
     bytes[..8].copy_from_slice(&base.to_be_bytes());
@@ -59,8 +61,19 @@ fn fill(page: &mut Page, runs: &[Run]) -> Option<Opened> {
     page.fill(runs, None, RECORD_BYTES_MAX)
 }
 
-fn values(page: &Page) -> Vec<&[u8]> {
-    page.records.iter().map(|seen| &seen.data[..]).collect()
+/// The records as a client reads them.
+pub fn records(page: Page) -> Vec<serde_json::Value> {
+    let text = page.records.finish(b"]}").concat();
+    let answer: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    answer["Records"].as_array().expect("a list").clone()
+}
+
+pub fn values(page: Page) -> Vec<Vec<u8>> {
+    let data = |record: &serde_json::Value| {
+        let text = record["Data"].as_str().expect("text");
+        base64::decode(text).expect("base64").to_vec()
+    };
+    records(page).iter().map(data).collect()
 }
 
 #[test]
@@ -71,9 +84,8 @@ fn a_page_begins_inside_a_batch_and_ends_with_the_log() {
         &[run(0, &[b"a", b"b", b"c"], 0), run(3, &[b"d"], 0)],
     );
     assert!(opened.is_none());
-    assert_eq!(values(&page), [b"b", b"c", b"d"]);
-    assert_eq!(page.records[0].sequence.offset, Offset(1));
     assert!(page.is_done() && page.next == Offset(4));
+    assert_eq!(values(page), [b"b", b"c", b"d"]);
 }
 
 #[test]
@@ -83,8 +95,8 @@ fn a_small_limit_goes_on_in_the_open_batch_where_it_stopped() {
     for (next, expected) in [(0, b"a"), (1, b"b"), (2, b"c")] {
         let mut page = page(next, 3, 1);
         opened = page.fill(&runs, opened, RECORD_BYTES_MAX);
-        assert_eq!(values(&page), [expected]);
         assert_eq!((page.next, page.is_done()), (Offset(next + 1), true));
+        assert_eq!(values(page), [expected]);
         assert_eq!(
             opened.is_some(),
             next < 2,
@@ -99,10 +111,10 @@ fn ten_mebibytes_fill_a_page_and_what_does_not_fit_is_the_next_pages_first() {
     let runs: Vec<Run> = (0..3).map(|i| run(i, &[&large], 0)).collect();
     let mut first = page(0, 3, 100);
     let opened = first.fill(&runs, None, 5 << 20);
-    assert_eq!((first.records.len(), first.next), (2, Offset(2)));
+    assert_eq!((first.records.count(), first.next), (2, Offset(2)));
     let mut second = page(2, 3, 100);
     second.fill(&runs, opened, 5 << 20);
-    assert_eq!((second.records.len(), second.next), (1, Offset(3)));
+    assert_eq!((second.records.count(), second.next), (1, Offset(3)));
 }
 
 #[test]
@@ -113,8 +125,7 @@ fn a_record_larger_than_a_page_comes_alone() {
         .map(|next| {
             let mut page = page(next, 3, 100);
             fill(&mut page, &runs);
-            assert_eq!(page.records.len(), 1);
-            page.records[0].data.len()
+            values(page).iter().map(Vec::len).sum()
         })
         .collect();
     assert_eq!(lengths, [1, huge.len(), 1]);
@@ -131,7 +142,7 @@ fn control_batches_are_skipped() {
             run(2, &[b"b"], 0),
         ],
     );
-    assert_eq!(values(&page), [b"a", b"b"]);
+    assert_eq!(values(page), [b"a", b"b"]);
 }
 
 #[test]
@@ -145,7 +156,6 @@ fn a_batch_that_cannot_be_decoded_is_passed_over() {
             run(3, &[b"d"], 0),
         ],
     );
-    assert_eq!(values(&page), [b"a", b"d"]);
     let [
         PassedOver {
             base: Offset(1),
@@ -156,6 +166,7 @@ fn a_batch_that_cannot_be_decoded_is_passed_over() {
     else {
         panic!("{:?}", page.passed_over);
     };
+    assert_eq!(values(page), [b"a", b"d"]);
 }
 
 #[test]
@@ -165,6 +176,52 @@ fn nothing_behind_the_shards_end_is_on_a_page() {
         &mut page,
         &[run(0, &[b"a", b"b", b"c"], 0), run(3, &[b"d"], 0)],
     );
-    assert_eq!(values(&page), [b"a", b"b"]);
     assert_eq!(page.next, Offset(2));
+    assert_eq!(values(page), [b"a", b"b"]);
+}
+
+#[test]
+fn every_record_carries_its_own_number_and_the_time_of_its_batch() {
+    let mut page = page(0, 4, 100);
+    let mut second = run(2, &[b"c", b"d"], 0);
+    second.batches[0].arrival = Timestamp(1_700_000_060_125);
+    let shard = page.shard.clone();
+    fill(&mut page, &[run(0, &[b"a", b"b"], 0), second]);
+
+    let records = records(page);
+
+    let arrivals = [
+        ARRIVAL,
+        ARRIVAL,
+        Timestamp(1_700_000_060_125),
+        Timestamp(1_700_000_060_125),
+    ];
+    for ((offset, arrival), record) in (0..).zip(arrivals).zip(&records) {
+        let number = SequenceNumber::of_record(&shard, Offset(offset), arrival);
+        assert_eq!(record["SequenceNumber"], number.to_string());
+        assert_eq!(record["PartitionKey"], "k");
+    }
+    assert_eq!(records[1]["ApproximateArrivalTimestamp"], 1_700_000_000.0);
+    assert_eq!(records[3]["ApproximateArrivalTimestamp"], 1_700_000_060.125);
+}
+
+#[test]
+fn a_partition_key_is_escaped_where_it_must_be() {
+    for key in [
+        "plain",
+        "say \"so\"",
+        "back\\slash",
+        "line\nend\u{1}",
+        "ключ",
+    ] {
+        let mut builder = BatchBuilder::new();
+        builder.push(Some(key.as_bytes()), None::<&[u8]>, &[]);
+        let bytes = builder.finish().expect("a record").into_bytes();
+        let mut one = run(0, &[b""], 0);
+        one.batches[0].bytes = u32::try_from(bytes.len()).expect("short");
+        one.bytes = bytes;
+        let mut page = page(0, 1, 1);
+        fill(&mut page, &[one]);
+        assert_eq!(records(page)[0]["PartitionKey"], key);
+    }
 }

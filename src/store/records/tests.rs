@@ -67,7 +67,7 @@ fn theirs(contents: &[Content], compression: Compression) -> Batch {
 /// A batch with this header count and these record bytes, which may be nonsense.
 fn hostile(codec: u8, count: i32, records: &[u8]) -> Batch {
     let mut builder = BatchBuilder::new();
-    builder.push(None, None, &[]);
+    builder.push(None, None::<&[u8]>, &[]);
     let made = builder.finish().expect("one record");
     let mut bytes = made.bytes()[..HEADER_BYTES].to_vec();
     bytes[22] = codec;
