@@ -66,12 +66,12 @@ impl<'a> Scan<'a> {
             return None;
         };
         // Nothing but base64 is legal, so that the text needs no other check.
-        let encoded = Encoded::checked(self.to_quote()?)?;
+        let encoded = Encoded::checked(self.quoted()?)?;
         length.holds(encoded.bytes_len()).then_some(encoded)
     }
 
     /// Whatever is up to the next quote.
-    fn to_quote(&mut self) -> Option<&'a [u8]> {
+    fn quoted(&mut self) -> Option<&'a [u8]> {
         self.expect(b'"')?;
         let end = memchr::memchr(b'"', self.rest)?;
         let (text, rest) = self.rest.split_at_checked(end)?;
