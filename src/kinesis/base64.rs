@@ -99,7 +99,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_found_well_formed_decodes(text in "[A-Za-z0-9+/]{0,80}[A-Za-z0-9+/=?\\\\]{0,4}") {
+        fn what_is_found_well_formed_decodes(
+            text in "[A-Za-z0-9+/]{0,80}[A-Za-z0-9+/=?\\\\]{0,4}",
+        ) {
             let checked = Encoded::checked(text.as_bytes()).map(|encoded| {
                 let mut bytes = Vec::new();
                 encoded.put(&mut bytes);

@@ -144,7 +144,11 @@ proptest! {
 
     #[test]
     fn a_body_as_clients_write_it_is_scanned(
-        entries in vec(("[a-zA-Z0-9 é-]{1,40}", vec(any::<u8>(), 0..100), any::<Option<u32>>()), 1..20),
+        entries in vec((
+            "[a-zA-Z0-9 é-]{1,40}",
+            vec(any::<u8>(), 0..100),
+            any::<Option<u32>>(),
+        ), 1..20),
         is_pretty: bool,
     ) {
         let entries = entries.iter().map(|(key, data, explicit)| {
