@@ -1,6 +1,6 @@
 //! A checkpoint: the sequenced state, where folded batches lie, and where to follow the log from.
 
-use super::data::RunSummary;
+use super::data::{DataName, RunSummary};
 use super::disk::{Disk, Open};
 use super::segment::{FORMAT, LogAt, NoHeader, SegmentHeader, checkpoint_name, u32_at, u64_at};
 use super::settings::OpenError;
@@ -31,11 +31,11 @@ pub struct Files {
     pub data: Vec<DataFile>,
 }
 
-/// A folded segment with the runs that are still of use.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+/// A data segment with the runs that are still of use.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct DataFile {
     #[n(0)]
-    pub number: u64,
+    pub name: DataName,
     /// Of all its runs, those of no use included.
     #[n(1)]
     pub bytes: u64,

@@ -1,6 +1,6 @@
 //! The local engine as the store sees it.
 
-use super::data::BatchIndexes;
+use super::batch_index::BatchIndexes;
 use super::disk::Disk;
 use super::open::open;
 use super::settings::{LocalSettings, OpenError, Pace};

@@ -1,10 +1,11 @@
 //! Folding: what lies in the log in the order of arrival is laid out by partition.
 
-use super::data::{BatchIndexes, DataRun, DataSegment, DataWriter};
+use super::batch_index::BatchIndexes;
+use super::data::{DataRun, DataSegment};
+use super::data_writer::DataWriter;
 use super::disk::DiskFile;
 use super::index::TailRun;
 use super::read::read_batches;
-use super::segment::data_name;
 use super::shared::{Sealed, Shared};
 use super::upkeep::Upkeep;
 use crate::store::PartitionId;
@@ -42,12 +43,25 @@ impl Shared {
 
     fn fold(&self, upkeep: &mut Upkeep, sealed: Sealed) -> io::Result<()> {
         let found = self.index.lock().runs_in(&sealed.segment);
-        let runs = self.write_data(upkeep, |writer| {
+        let is_adopting = self.is_worth_keeping(&sealed, &found);
+        self.core.lock().is_adopting = is_adopting;
+        if is_adopting {
+            return self.adopt(upkeep, &sealed, found);
+        }
+        let copied = self.write_data(upkeep, |writer| {
             for (partition, runs) in &found {
                 copy_tail(writer, *partition, runs)?;
             }
             Ok(())
-        })?;
+        });
+        let runs = match copied {
+            // Whoever asks for the damaged records is told; the others stay readable.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::error!(%error, "a segment of the log stays as it is");
+                return self.adopt(upkeep, &sealed, found);
+            }
+            copied => copied?,
+        };
         drop(found);
         self.index.lock().fold(&sealed.segment, runs);
         self.core.lock().sealed.pop_front();
@@ -60,11 +74,13 @@ impl Shared {
         let indexes = BatchIndexes::default();
         let new = self.write_data(upkeep, |writer| {
             for run in &old {
-                let batches = indexes.of(run).map_err(unreadable)?;
+                let index = indexes.of(run).map_err(unreadable)?;
                 writer.begin(run.summary.partition);
-                let name = data_name(run.segment.number);
-                let from = (run.segment.file.as_ref(), name.as_str(), run.summary.at);
-                copy(from, &batches, writer)?;
+                let (file, name) = (run.segment.file.as_ref(), run.segment.name.file());
+                for stretch in index.stretches(0..index.batches.len()) {
+                    let batches = &index.batches[stretch.batches];
+                    copy((file, &name, stretch.at), batches, writer)?;
+                }
                 writer.end_run();
             }
             Ok(())

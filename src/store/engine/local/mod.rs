@@ -2,10 +2,13 @@
 //!
 //! `docs/formats.md` has the bytes of every file; design §6 the reasons.
 
+mod adopt;
+mod batch_index;
 mod buffers;
 mod cache;
 mod checkpoint;
 mod data;
+mod data_writer;
 mod disk;
 mod engine;
 mod fold;
@@ -17,6 +20,7 @@ mod open;
 mod read;
 mod recovery;
 mod room;
+mod run_list;
 mod seek;
 mod segment;
 mod settings;

@@ -2,14 +2,14 @@
 
 use super::buffers::Buffers;
 use super::checkpoint::{self, Checkpoint, DataFile, Files};
-use super::data::{DataRun, DataSegment, check_header};
+use super::data::{DataName, DataRun, DataSegment};
 use super::disk::{Disk, LOCK, Open};
 use super::index::Index;
 use super::log::Writer;
 use super::recovery::{Followed, list_segments};
 use super::room::{Room, Spare};
 use super::segment::{BLOCK_BYTES, LogAt, Segment};
-use super::segment::{data_name, log_name, number_in};
+use super::segment::{log_name, number_in};
 use super::settings::{LocalSettings, OpenError};
 use super::shared::Core;
 use super::upkeep::Upkeep;
@@ -34,7 +34,7 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
     let mut checkpoint = newest_checkpoint(disk.as_ref(), &names)?;
     let mut data = HashMap::new();
     for file in &checkpoint.files.data {
-        data.insert(file.number, open_data(disk.as_ref(), file)?);
+        data.insert(file.name, open_data(disk.as_ref(), file)?);
     }
     let segments = list_segments(disk.as_ref(), &names, checkpoint.files.sequence)?;
     let newest_sequence = names.iter().filter_map(|name| number_in(name, "log")).max();
@@ -95,9 +95,9 @@ fn newest_checkpoint(disk: &dyn Disk, names: &[String]) -> Result<Checkpoint, Op
     }
 }
 
-/// Opens a folded segment that a checkpoint lists.
+/// Opens a data segment that a checkpoint lists.
 fn open_data(disk: &dyn Disk, listed: &DataFile) -> Result<Arc<DataSegment>, OpenError> {
-    let name = data_name(listed.number);
+    let name = listed.name.file();
     let read = || -> io::Result<_> {
         let file = disk.open(&name, Open::Existing)?;
         let bytes = file.len()?;
@@ -106,24 +106,25 @@ fn open_data(disk: &dyn Disk, listed: &DataFile) -> Result<Arc<DataSegment>, Ope
         Ok((file, bytes, block))
     };
     let (file, bytes, block) = read().map_err(OpenError::disk(format!("reading {name}")))?;
-    check_header(listed.number, &block).map_err(|error| OpenError::header(&name, error))?;
+    let checked = listed.name.check(&block);
+    checked.map_err(|error| OpenError::header(&name, error))?;
     if !listed.runs.iter().all(|run| run.fits(bytes)) {
         return Err(OpenError::damaged(&name, bytes, "the file is cut short"));
     }
     let live = listed.runs.iter().map(|run| run.bytes).sum();
-    let data = DataSegment::new(listed.number, file, listed.bytes.max(live));
+    let data = DataSegment::new(listed.name, file, listed.bytes.max(live));
     data.set_live(live);
     Ok(Arc::new(data))
 }
 
 type Segments = Vec<Arc<Segment>>;
-type ByNumber = HashMap<u64, Arc<DataSegment>>;
+type ByName = HashMap<DataName, Arc<DataSegment>>;
 
 /// Follows the log from where the checkpoint says. Answers with the segments that are still
 /// needed and those that are not.
 fn follow(
     checkpoint: &mut Checkpoint,
-    data: &ByNumber,
+    data: &ByName,
     segments: Segments,
     settings: &LocalSettings,
 ) -> Result<(Segments, Segments, Followed), OpenError> {
@@ -132,7 +133,7 @@ fn follow(
     let mut runs: HashMap<PartitionId, VecDeque<Arc<DataRun>>> = HashMap::new();
     for file in &files.data {
         for run in &file.runs {
-            let run = DataRun::new(data[&file.number].clone(), run.clone());
+            let run = DataRun::new(data[&file.name].clone(), run.clone());
             runs.entry(run.summary.partition)
                 .or_default()
                 .push_back(run);
@@ -185,7 +186,7 @@ fn follow(
 /// The files that a recovered directory consists of.
 struct Keep<'a> {
     checkpoint: u64,
-    data: &'a ByNumber,
+    data: &'a ByName,
     segments: &'a [Arc<Segment>],
 }
 
@@ -208,10 +209,11 @@ impl Keep<'_> {
 
     fn is_useful(&self, name: &str) -> bool {
         if let Some(number) = number_in(name, "log") {
-            return self.segments.iter().any(|s| s.header.sequence == number);
+            let is_followed = self.segments.iter().any(|s| s.header.sequence == number);
+            return is_followed || self.data.contains_key(&DataName::Adopted(number));
         }
         if let Some(number) = number_in(name, "data") {
-            return self.data.contains_key(&number);
+            return self.data.contains_key(&DataName::Folded(number));
         }
         match number_in(name, "checkpoint") {
             Some(number) => number == self.checkpoint,

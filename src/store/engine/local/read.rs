@@ -3,12 +3,12 @@
 //! A plan whose batches are all in the tail cache is carried out at once; any other one reads
 //! files and runs on a thread that may block. It holds on to the segments that it reads.
 
+use super::batch_index::{BatchIndexes, RunIndex};
 use super::buffers::SHARED_BYTES;
-use super::data::{BatchIndexes, DataRun};
+use super::data::DataRun;
 use super::disk::DiskFile;
 use super::frame;
 use super::index::{Index, PartitionIndex, TailRun, bytes_of};
-use super::segment::data_name;
 use crate::store::Offset;
 use crate::store::engine::{BatchInfo, Read, ReadError, Run};
 use bytes::Bytes;
@@ -97,24 +97,31 @@ impl Plan {
         let mut room = self.read.bytes_max as u64;
         let mut runs: Vec<Run> = Vec::with_capacity(self.pieces.len());
         for piece in self.pieces {
-            let batches = piece.batches(indexes)?;
-            let first = batches.partition_point(|info| info.next <= self.read.from);
-            let last = first + fitting(&batches[first..], room, runs.is_empty());
-            if first == last {
-                if first == batches.len() {
-                    continue;
+            let wanted = |batches: &[BatchInfo]| {
+                let first = batches.partition_point(|info| info.next <= self.read.from);
+                first..first + fitting(&batches[first..], room, runs.is_empty())
+            };
+            let (wanted, count) = match piece {
+                Piece::Folded(run) => {
+                    let index = indexes.of(&run).map_err(disk)?;
+                    let wanted = wanted(&index.batches);
+                    read_folded(&run, &index, wanted.clone(), &mut runs).map_err(disk)?;
+                    (wanted, index.batches.len())
                 }
+                Piece::Tail { run, cached } => {
+                    let wanted = wanted(&run.batches);
+                    if !wanted.is_empty() {
+                        let found = read_tail(&run, cached.as_ref(), wanted.clone());
+                        runs.push(found.map_err(disk)?);
+                    }
+                    (wanted, run.batches.len())
+                }
+            };
+            if wanted.end < count {
                 break;
             }
-            let bytes = piece.bytes_of(&batches, first..last)?;
-            room = room.saturating_sub(bytes.len() as u64);
-            runs.push(Run {
-                bytes,
-                batches: batches[first..last].to_vec(),
-            });
-            if last < batches.len() {
-                break;
-            }
+            let read = runs.iter().map(|run| run.bytes.len() as u64).sum();
+            room = (self.read.bytes_max as u64).saturating_sub(read);
         }
         Ok(runs)
     }
@@ -142,36 +149,45 @@ impl Piece {
             Piece::Tail { run, .. } => run.bytes,
         }
     }
+}
 
-    fn batches(&self, indexes: &BatchIndexes) -> Result<Arc<[BatchInfo]>, ReadError> {
-        match self {
-            Piece::Folded(run) => indexes.of(run).map_err(disk),
-            Piece::Tail { run, .. } => Ok(run.batches.clone()),
-        }
+/// Reads some batches of a data segment, each stretch of the file as a run of its own.
+fn read_folded(
+    run: &DataRun,
+    index: &RunIndex,
+    wanted: Range<usize>,
+    runs: &mut Vec<Run>,
+) -> io::Result<()> {
+    let name = run.segment.name.file();
+    for stretch in index.stretches(wanted) {
+        let batches = &index.batches[stretch.batches];
+        runs.push(Run {
+            bytes: read_batches(run.segment.file.as_ref(), &name, stretch.at, batches)?,
+            batches: batches.to_vec(),
+        });
     }
+    Ok(())
+}
 
-    /// The bytes of some of its batches.
-    fn bytes_of(&self, batches: &[BatchInfo], range: Range<usize>) -> Result<Bytes, ReadError> {
-        let before = bytes_of(&batches[..range.start]);
-        let batches = &batches[range];
-        match self {
-            Piece::Folded(run) => {
-                let name = data_name(run.segment.number);
-                let file = run.segment.file.as_ref();
-                read_batches(file, &name, run.summary.at + before, batches).map_err(disk)
-            }
-            Piece::Tail { run, cached } => {
-                let start = run.start as u64 + before;
-                if let Some(group) = cached {
-                    let end = start + bytes_of(batches);
-                    return Ok(part(group, start as usize..end as usize));
-                }
-                let at = run.segment.file_at(run.group) + start;
-                let file = run.segment.file.as_ref();
-                read_batches(file, &run.segment.name(), at, batches).map_err(disk)
-            }
+/// Takes some batches of the log from the cache, or reads them.
+fn read_tail(run: &TailRun, cached: Option<&Bytes>, wanted: Range<usize>) -> io::Result<Run> {
+    let start = run.start as u64 + bytes_of(&run.batches[..wanted.start]);
+    let batches = &run.batches[wanted];
+    let bytes = match cached {
+        Some(group) => {
+            let end = start + bytes_of(batches);
+            part(group, start as usize..end as usize)
         }
-    }
+        None => {
+            let at = run.segment.file_at(run.group) + start;
+            let file = run.segment.file.as_ref();
+            read_batches(file, &run.segment.name(), at, batches)?
+        }
+    };
+    Ok(Run {
+        bytes,
+        batches: batches.to_vec(),
+    })
 }
 
 /// A small part is copied: an answer that waits for its reader must not keep a whole group, which

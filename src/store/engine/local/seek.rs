@@ -1,6 +1,7 @@
 //! Finding one batch by time, offset or size of what follows it.
 
-use super::data::{BatchIndexes, DataRun};
+use super::batch_index::BatchIndexes;
+use super::data::DataRun;
 use super::index::{Index, PartitionIndex, TailRun};
 use super::read::disk;
 use crate::store::engine::{BatchInfo, ReadError, Seek};
@@ -68,7 +69,8 @@ impl SeekPlan {
     pub fn carry_out(self, indexes: &BatchIndexes) -> Result<Option<BatchInfo>, ReadError> {
         let mut best: Option<BatchInfo> = None;
         for (at, run) in self.folded.iter().enumerate() {
-            let batches = indexes.of(run).map_err(disk)?;
+            let index = indexes.of(run).map_err(disk)?;
+            let batches = &index.batches;
             let kept = batches.partition_point(|info| info.next <= self.log_start);
             let kept = &batches[kept..];
             let found = match self.seek {

@@ -15,6 +15,8 @@ pub struct LocalSettings {
     pub first_segment_bytes: u64,
     /// Size of the later ones.
     pub log_segment_bytes: u64,
+    /// Mean length of a full segment's runs from which on it is kept as it is.
+    pub adopt_run_bytes_min: u64,
     /// Bytes that may wait for the disk before producers are held back.
     pub queue_bytes_max: usize,
     /// Bytes of commits that become one group.
@@ -28,6 +30,7 @@ impl From<&StoreConfig> for LocalSettings {
             tail_cache_bytes: config.tail_cache_bytes,
             first_segment_bytes: 1 << 20,
             log_segment_bytes: config.log_segment_bytes,
+            adopt_run_bytes_min: 64 << 10,
             queue_bytes_max: config.queue_bytes_max,
             group_bytes_max: 8 << 20,
         }

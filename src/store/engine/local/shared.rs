@@ -67,6 +67,8 @@ pub struct Core {
     pub synced: LogAt,
     /// Full segments, oldest first, until they are folded.
     pub sealed: VecDeque<Sealed>,
+    /// Whether the newest segment that was due to be folded was kept as it is instead.
+    pub is_adopting: bool,
     pub is_stopping: bool,
     /// The threads are to end without another write.
     pub is_abandoned: bool,
@@ -249,6 +251,7 @@ impl Core {
             queued_bytes: 0,
             synced,
             sealed: sealed.into(),
+            is_adopting: false,
             is_stopping: false,
             is_abandoned: false,
             failed: None,

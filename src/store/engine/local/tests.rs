@@ -17,6 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
+mod adopted;
+
 const P: PartitionId = PartitionId(1);
 const Q: PartitionId = PartitionId(2);
 

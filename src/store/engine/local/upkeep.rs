@@ -2,12 +2,12 @@
 
 use super::buffers::zero_blocks;
 use super::checkpoint::{self, DataFile, Files};
-use super::data::DataSegment;
+use super::data::{DataName, DataSegment};
 use super::disk::Disk;
 use super::room::{Spare, is_full, make_spare};
-use super::segment::{checkpoint_name, data_name};
+use super::segment::checkpoint_name;
 use super::shared::{Sealed, Shared};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -17,10 +17,12 @@ const ZEROS: usize = 1 << 20;
 /// Files that are not the writer's any more.
 #[derive(Default)]
 pub struct Upkeep {
-    /// Folded segments that readers may still find something in.
+    /// Data segments that readers may still find something in.
     pub data: Vec<Arc<DataSegment>>,
     /// Log segments that are folded, until a checkpoint says so.
     pub folded: Vec<Sealed>,
+    /// Log segments that were adopted since the newest checkpoint.
+    pub adopted: usize,
     /// Log segments that nobody needs once nobody reads them any more.
     pub covered: Vec<Sealed>,
     /// Number of the newest folded segment ever begun.
@@ -38,7 +40,7 @@ impl Upkeep {
     /// Whether a checkpoint would give space back.
     pub fn is_due(&self) -> bool {
         let is_dead = |data: &Arc<DataSegment>| data.live_bytes() == 0;
-        !self.folded.is_empty() || self.data.iter().any(is_dead)
+        !self.folded.is_empty() || self.adopted > 0 || self.data.iter().any(is_dead)
     }
 }
 
@@ -76,17 +78,17 @@ impl Shared {
     }
 
     fn data_files(&self, upkeep: &Upkeep) -> Vec<DataFile> {
-        let mut runs: HashMap<u64, Vec<_>> = HashMap::new();
+        let mut runs: HashMap<DataName, Vec<_>> = HashMap::new();
         let index = self.index.lock();
         for run in index.partitions.values().flat_map(|index| &index.folded) {
-            let of_segment = runs.entry(run.segment.number).or_default();
+            let of_segment = runs.entry(run.segment.name).or_default();
             of_segment.push(run.summary.clone());
         }
         drop(index);
         let file = |data: &Arc<DataSegment>| DataFile {
-            number: data.number,
+            name: data.name,
             bytes: data.bytes,
-            runs: runs.remove(&data.number).unwrap_or_default(),
+            runs: runs.remove(&data.name).unwrap_or_default(),
         };
         let files = upkeep.data.iter().map(file);
         files.filter(|file| !file.runs.is_empty()).collect()
@@ -106,6 +108,7 @@ impl Shared {
         upkeep.checkpoint += 1;
         let folded = std::mem::take(&mut upkeep.folded);
         upkeep.covered.extend(folded);
+        upkeep.adopted = 0;
         if before > 0 {
             disk.remove(&checkpoint_name(before))?;
         }
@@ -124,14 +127,15 @@ impl Shared {
         }
     }
 
-    /// Removes the folded segments that the newest checkpoint does without. Whoever reads one
+    /// Removes the data segments that the newest checkpoint does without. Whoever reads one
     /// still has it open.
     fn remove_dead(&self, upkeep: &mut Upkeep, files: &Files) -> io::Result<()> {
-        let is_used = |data: &Arc<DataSegment>| files.data.iter().any(|f| f.number == data.number);
+        let used: HashSet<DataName> = files.data.iter().map(|file| file.name).collect();
+        let is_used = |data: &Arc<DataSegment>| used.contains(&data.name);
         let (used, dead): (Vec<_>, Vec<_>) = upkeep.data.drain(..).partition(is_used);
         upkeep.data = used;
         dead.iter()
-            .try_for_each(|data| self.disk.remove(&data_name(data.number)))
+            .try_for_each(|data| self.disk.remove(&data.name.file()))
     }
 
     /// Makes spares of the folded log segments that nobody reads.
@@ -173,12 +177,20 @@ impl Shared {
         let due = {
             let mut core = self.core.lock();
             let is_due = core.failed.is_none() && is_half_full && core.room.is_short();
-            is_due.then(|| (core.room.new_name(), core.room.segment_bytes()))
+            is_due.then(|| {
+                let (name, bytes) = (core.room.new_name(), core.room.segment_bytes());
+                (name, bytes, core.is_adopting)
+            })
         };
-        let Some((name, bytes)) = due else {
+        let Some((name, bytes, is_adopting)) = due else {
             return false;
         };
-        match zero_filled(self.disk.as_ref(), name, bytes) {
+        let made = match is_adopting {
+            // It is written once, in large groups: zeros would gain nothing (decision 11).
+            true => make_spare(self.disk.as_ref(), name, bytes),
+            false => zero_filled(self.disk.as_ref(), name, bytes),
+        };
+        match made {
             Ok(spare) => self.core.lock().room.add(spare),
             Err(error) => {
                 self.fail_unless_full("preparing a log segment", &error);

@@ -23,11 +23,28 @@ pub struct OnDisk {
 
 impl OnDisk {
     pub fn new(clock: Clock, durability: Durability) -> OnDisk {
+        OnDisk::with(
+            clock,
+            LocalSettings {
+                durability,
+                ..settings()
+            },
+        )
+    }
+
+    /// Whose full segments are kept as they are, unless less than half of one is of use.
+    pub fn adopting(clock: Clock) -> OnDisk {
+        OnDisk::with(
+            clock,
+            LocalSettings {
+                adopt_run_bytes_min: 0,
+                ..settings()
+            },
+        )
+    }
+
+    fn with(clock: Clock, settings: LocalSettings) -> OnDisk {
         let disk = Faulty::default();
-        let settings = LocalSettings {
-            durability,
-            ..settings()
-        };
         let local = open(&disk, &clock, &settings).expect("an empty disk opens");
         OnDisk {
             disk,
@@ -57,6 +74,8 @@ pub fn settings() -> LocalSettings {
         first_segment_bytes: 32 << 10,
         log_segment_bytes: 64 << 10,
         group_bytes_max: 40 << 10,
+        // Long and short runs both come up.
+        adopt_run_bytes_min: 4 << 10,
         ..LocalSettings::from(&StoreConfig::default())
     }
 }

@@ -69,6 +69,13 @@ fn the_local_engine_on_a_forgetful_disk_does_what_the_model_does() {
 }
 
 #[test]
+fn the_local_engine_that_keeps_full_segments_as_they_are_does_what_the_model_does() {
+    play("local, adopting", 200, |clock| {
+        Box::new(OnDisk::adopting(clock))
+    });
+}
+
+#[test]
 fn the_local_engine_that_trusts_the_system_survives_the_end_of_its_process() {
     play("local, durability=os", 100, |clock| {
         Box::new(OnDisk::new(clock, Durability::Os))
