@@ -10,12 +10,12 @@ mod undo;
 use self::undo::Undo;
 use super::{Append, AppendTimes, Atom, Decision, Expect, Intent, Observed, Outcome, Placed};
 use super::{Offset, PartitionId, Position, Refusal, Timestamp};
-use crate::store::batch::{Batch, Times};
+use crate::store::batch::{Batch, ProducerSequence, Times};
 use crate::store::producers::{Judgement, Producer, Producers, Sent, last_sequence};
 use crate::store::state::{Entry, Key, Value};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 /// Sequenced state: keyed values, and where each partition ends.
 #[derive(Debug, Default)]
@@ -74,6 +74,30 @@ pub struct Placement {
     pub times: Times,
 }
 
+/// An append as far as the sequenced state is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Appended {
+    pub partition: PartitionId,
+    pub named: PartitionId,
+    pub base: Offset,
+    pub span: u64,
+    pub arrival: Timestamp,
+    pub producer: Option<ProducerSequence>,
+}
+
+impl Placement {
+    pub fn appended(&self) -> Appended {
+        Appended {
+            partition: self.partition,
+            named: self.named,
+            base: self.base,
+            span: self.batch.span(),
+            arrival: self.arrival,
+            producer: self.batch.producer(),
+        }
+    }
+}
+
 impl Sequencer {
     /// The newest position given out.
     pub fn last(&self) -> Position {
@@ -120,7 +144,7 @@ impl Sequencer {
     pub fn apply(&mut self, position: Position, effect: &Effect) {
         self.last = self.last.max(position);
         match effect {
-            Effect::Append(placement) => self.apply_append(placement),
+            Effect::Append(placement) => self.apply_append(&placement.appended()),
             Effect::Put { key, value } => self.apply_put(position, key, value.as_ref()),
             Effect::Open { partition } => {
                 let tail = Tail {
@@ -173,12 +197,34 @@ impl Sequencer {
         self.partitions.get(&partition)
     }
 
-    /// Everything, for a checkpoint.
-    pub fn values(&self) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.values.iter()
+    /// Values behind a key, or from the first one on, for a checkpoint.
+    pub fn values_after<'a>(
+        &'a self,
+        key: Option<&Key>,
+    ) -> impl Iterator<Item = (&'a Key, &'a Entry)> + use<'a> {
+        let from = key.map_or(Bound::Unbounded, |key| Bound::Excluded(key.clone()));
+        self.values.range((from, Bound::Unbounded))
     }
 
-    /// Everything, for a checkpoint.
+    /// Every partition, in no order.
+    pub fn partitions(&self) -> Vec<PartitionId> {
+        self.partitions.keys().copied().collect()
+    }
+
+    /// A partition without the producers that have been idle for too long. Forgetting them is not
+    /// logged: a replay that brings one back does no harm.
+    pub fn without_idle_producers(
+        &mut self,
+        partition: PartitionId,
+        now: Timestamp,
+    ) -> Option<&Tail> {
+        let tail = self.partitions.get_mut(&partition)?;
+        let is_alive = |producer: &Producer| !producer.is_expired(now);
+        tail.producers.retain(|_, producer| is_alive(producer));
+        Some(tail)
+    }
+
+    /// Every partition, after a restart.
     pub fn tails(&self) -> impl Iterator<Item = (PartitionId, &Tail)> {
         self.partitions.iter().map(|(id, tail)| (*id, tail))
     }
@@ -197,49 +243,37 @@ impl Sequencer {
         }
     }
 
-    /// Forgets producers that have been idle for too long. Not logged: a replay that brings one
-    /// back does no harm.
-    pub fn expire_producers(&mut self, now: Timestamp) {
-        for tail in self.partitions.values_mut() {
-            tail.producers
-                .retain(|_, producer| !producer.is_expired(now));
-        }
+    /// Applies an append of an earlier life.
+    pub fn replay_append(&mut self, position: Position, appended: &Appended) {
+        self.last = self.last.max(position);
+        self.apply_append(appended);
     }
 
-    fn apply_append(&mut self, placement: &Placement) {
-        let Placement {
-            partition,
-            named,
-            base,
-            arrival,
-            batch,
-            ..
-        } = placement;
-        if let Some(tail) = self.partitions.get_mut(partition) {
-            tail.next = tail.next.max(base.plus(batch.span()));
-            tail.last_arrival = tail.last_arrival.max(*arrival);
+    fn apply_append(&mut self, appended: &Appended) {
+        if let Some(tail) = self.partitions.get_mut(&appended.partition) {
+            tail.next = tail.next.max(appended.base.plus(appended.span));
+            tail.last_arrival = tail.last_arrival.max(appended.arrival);
         }
-        let Some(sequence) = batch.producer() else {
+        let (Some(sequence), arrival) = (appended.producer, appended.arrival) else {
             return;
         };
-        let Some(tail) = self.partitions.get_mut(named) else {
+        let Some(tail) = self.partitions.get_mut(&appended.named) else {
             return;
         };
-        let last = last_sequence(sequence.first, batch.span());
         let sent = Sent {
             first: sequence.first,
-            last,
-            base: *base,
-            arrival: *arrival,
+            last: last_sequence(sequence.first, appended.span),
+            base: appended.base,
+            arrival,
         };
         match tail.producers.get_mut(&sequence.id) {
-            Some(producer) if !producer.is_expired(*arrival) => producer.record(sequence, sent),
+            Some(producer) if !producer.is_expired(arrival) => producer.record(sequence, sent),
             // One that was forgotten starts over, with nothing of its old window.
             _ => {
                 let producers = &mut tail.producers;
                 // The table grows only once nobody in it can be forgotten.
                 if producers.len() == producers.capacity() {
-                    producers.retain(|_, producer| !producer.is_expired(*arrival));
+                    producers.retain(|_, producer| !producer.is_expired(arrival));
                 }
                 producers.insert(sequence.id, Producer::new(sequence, sent));
             }

@@ -1,7 +1,11 @@
-//! A checkpoint: the sequenced state, where folded batches lie, and where to follow the log from.
+//! A checkpoint: the sequenced state, where batches lie in data segments, and where to follow the
+//! log from.
+//!
+//! It is written piece by piece while commits go on: what it holds of a value or a partition may
+//! be newer than its position, and the log that is followed from there brings all to one state.
 
 use super::data::{DataName, RunSummary};
-use super::disk::{Disk, Open};
+use super::disk::{Disk, DiskFile, Open};
 use super::segment::{FORMAT, LogAt, NoHeader, SegmentHeader, checkpoint_name, u32_at, u64_at};
 use super::settings::OpenError;
 use crate::store::engine::sequencer::{Sequencer, Tail};
@@ -10,9 +14,12 @@ use crate::store::{PartitionId, Position};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"braidchk";
 const HEADER_BYTES: usize = 24;
+/// Bytes gathered for one write.
+const WRITE_BYTES: usize = 1 << 20;
 
 /// Where things are on disk at the time of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -27,26 +34,41 @@ pub struct Files {
     /// The log is known to be durable up to here.
     #[n(3)]
     pub durable: u64,
+    /// The data segments that hold runs.
     #[n(4)]
     pub data: Vec<DataFile>,
 }
 
-/// A data segment with the runs that are still of use.
+/// A data segment that is still of use.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct DataFile {
     #[n(0)]
     pub name: DataName,
-    /// Of all its runs, those of no use included.
+    /// Those of no use included.
     #[n(1)]
     pub bytes: u64,
-    #[n(2)]
-    pub runs: Vec<RunSummary>,
+}
+
+/// A run, and which of the data segments it lies in.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ListedRun {
+    #[n(0)]
+    pub file: u32,
+    #[n(1)]
+    pub run: RunSummary,
 }
 
 /// A checkpoint read back.
+#[derive(Default)]
 pub struct Checkpoint {
     pub number: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// The state after the effects up to its newest position, and perhaps some later ones.
     pub sequencer: Sequencer,
+    /// Effects up to here are in what it holds of the partition.
+    pub known: HashMap<PartitionId, Position>,
+    pub runs: Vec<ListedRun>,
     pub files: Files,
 }
 
@@ -62,71 +84,89 @@ impl Files {
     }
 }
 
-/// The sequenced state, as a checkpoint holds it.
-pub fn encode_state(sequencer: &Sequencer) -> Vec<u8> {
-    let mut encoder = Encoder::new(Vec::new());
-    encode_into(&mut encoder, sequencer).expect("memory takes all bytes");
-    encoder.into_writer()
+/// A checkpoint that is being written; nothing of it stays unless it is finished.
+pub struct Writing<'a> {
+    disk: &'a dyn Disk,
+    name: String,
+    file: Option<Arc<dyn DiskFile>>,
+    /// Bytes written to the file, and their checksum.
+    written: u64,
+    crc: u32,
+    buffer: Encoder<Vec<u8>>,
 }
 
-type Encoding = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
+pub type Encoding = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
 
-fn encode_into(encoder: &mut Encoder<Vec<u8>>, sequencer: &Sequencer) -> Encoding {
-    encoder.encode(sequencer.last())?;
-    encoder.array(sequencer.values().count() as u64)?;
-    for (key, entry) in sequencer.values() {
-        encoder.encode((key, &entry.value, entry.version))?;
+impl Writing<'_> {
+    pub fn begin(disk: &dyn Disk, number: u64) -> io::Result<Writing<'_>> {
+        let name = checkpoint_name(number);
+        let file = disk.open(&unfinished(&name), Open::New)?;
+        Ok(Writing {
+            disk,
+            name,
+            file: Some(file),
+            written: 0,
+            crc: 0,
+            buffer: Encoder::new(Vec::with_capacity(WRITE_BYTES)),
+        })
     }
-    encoder.array(sequencer.tails().count() as u64)?;
-    for (partition, tail) in sequencer.tails() {
-        encoder.encode((partition, tail))?;
+
+    /// Adds something; only memory is touched.
+    pub fn add(&mut self, encode: impl FnOnce(&mut Encoder<Vec<u8>>) -> Encoding) {
+        encode(&mut self.buffer).expect("memory takes all bytes");
     }
-    Ok(())
+
+    /// Writes what has been gathered, if that is enough for a write.
+    pub fn pass_on(&mut self) -> io::Result<()> {
+        match self.buffer.writer().len() >= WRITE_BYTES {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let bytes = self.buffer.writer_mut();
+        let at = HEADER_BYTES as u64 + self.written;
+        let file = self.file.as_ref();
+        file.expect("it is not finished").write_at(at, bytes)?;
+        self.crc = crc32c::crc32c_append(self.crc, bytes);
+        self.written += bytes.len() as u64;
+        bytes.clear();
+        Ok(())
+    }
+
+    /// Gives the checkpoint its name once all of it is on disk. Answers with its length.
+    pub fn finish(mut self) -> io::Result<u64> {
+        self.flush()?;
+        let length = self.written.to_le_bytes();
+        let body_bytes = usize::try_from(self.written).map_err(io::Error::other)?;
+        let crc = crc32c::crc32c_combine(crc32c::crc32c(&length), self.crc, body_bytes);
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        header.extend_from_slice(MAGIC);
+        header.extend_from_slice(&FORMAT.to_le_bytes());
+        header.extend_from_slice(&crc.to_le_bytes());
+        header.extend_from_slice(&length);
+        let file = self.file.as_ref().expect("it is not finished");
+        file.write_at(0, &header)?;
+        file.sync()?;
+        self.file = None;
+        self.disk.rename(&unfinished(&self.name), &self.name)?;
+        self.disk.sync_directory()?;
+        Ok(self.written)
+    }
 }
 
-fn decode_state(decoder: &mut Decoder<'_>) -> Result<Sequencer, minicbor::decode::Error> {
-    let last: Position = decoder.decode()?;
-    let mut values = BTreeMap::new();
-    for item in decoder.array_iter::<(Key, Value, Position)>()? {
-        let (key, value, version) = item?;
-        values.insert(key, Entry { value, version });
+/// It is of no use; if it cannot be removed either, the next start does.
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = self.disk.remove(&unfinished(&self.name));
+        }
     }
-    let mut tails = HashMap::new();
-    for item in decoder.array_iter::<(PartitionId, Tail)>()? {
-        let (partition, tail) = item?;
-        tails.insert(partition, tail);
-    }
-    Ok(Sequencer::restore(last, values, tails))
 }
 
-/// Writes a checkpoint whole, or not at all.
-pub fn write(disk: &dyn Disk, number: u64, state: &[u8], files: &Files) -> io::Result<()> {
-    let files = minicbor::to_vec(files).map_err(io::Error::other)?;
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + state.len() + files.len());
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&FORMAT.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&((state.len() + files.len()) as u64).to_le_bytes());
-    bytes.extend_from_slice(state);
-    bytes.extend_from_slice(&files);
-    let crc = crc32c::crc32c(&bytes[16..]);
-    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-    let name = checkpoint_name(number);
-    let unfinished = format!("{name}.tmp");
-    let written = write_file(disk, &unfinished, &bytes);
-    if written.is_err() {
-        // It is of no use; if it cannot be removed either, the next start does.
-        let _ = disk.remove(&unfinished);
-    }
-    written?;
-    disk.rename(&unfinished, &name)?;
-    disk.sync_directory()
-}
-
-fn write_file(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let file = disk.open(name, Open::New)?;
-    file.write_at(0, bytes)?;
-    file.sync()
+fn unfinished(name: &str) -> String {
+    format!("{name}.tmp")
 }
 
 /// Reads a checkpoint. It was whole before it had its name, so anything else is damage.
@@ -151,14 +191,39 @@ pub fn read(disk: &dyn Disk, number: u64) -> Result<Checkpoint, OpenError> {
         return Err(OpenError::damaged(&name, 0, "the checkpoint's checksum"));
     }
     let mut decoder = Decoder::new(&bytes[HEADER_BYTES..]);
-    let decoded = decode_state(&mut decoder).and_then(|state| Ok((state, decoder.decode()?)));
-    let (sequencer, files) = decoded.map_err(|error| {
+    let decoded = decode(&mut decoder).map_err(|error| {
         let at = (HEADER_BYTES + decoder.position()) as u64;
         OpenError::damaged(&name, at, &error.to_string())
     })?;
     Ok(Checkpoint {
         number,
-        sequencer,
-        files,
+        bytes: length,
+        ..decoded
+    })
+}
+
+fn decode(decoder: &mut Decoder<'_>) -> Result<Checkpoint, minicbor::decode::Error> {
+    let last: Position = decoder.decode()?;
+    let mut values = BTreeMap::new();
+    for item in decoder.array_iter::<(Key, Value, Position)>()? {
+        let (key, value, version) = item?;
+        values.insert(key, Entry { value, version });
+    }
+    let mut tails = HashMap::new();
+    let mut known = HashMap::new();
+    for item in decoder.array_iter::<(PartitionId, Tail, Position)>()? {
+        let (partition, tail, position) = item?;
+        tails.insert(partition, tail);
+        if position > last {
+            known.insert(partition, position);
+        }
+    }
+    let runs = decoder.array_iter()?.collect::<Result<_, _>>()?;
+    Ok(Checkpoint {
+        sequencer: Sequencer::restore(last, values, tails),
+        known,
+        runs,
+        files: decoder.decode()?,
+        ..Checkpoint::default()
     })
 }

@@ -25,6 +25,7 @@ mod seek;
 mod segment;
 mod settings;
 mod shared;
+mod snapshot;
 mod table;
 mod threads;
 mod upkeep;

@@ -1,7 +1,7 @@
 //! From a directory to a running engine: what is there, what it means, where writing goes on.
 
 use super::buffers::Buffers;
-use super::checkpoint::{self, Checkpoint, DataFile, Files};
+use super::checkpoint::{self, Checkpoint, DataFile, ListedRun};
 use super::data::{DataName, DataRun, DataSegment};
 use super::disk::{Disk, LOCK, Open};
 use super::index::Index;
@@ -9,12 +9,11 @@ use super::log::Writer;
 use super::recovery::{Followed, list_segments};
 use super::room::{Room, Spare};
 use super::segment::{BLOCK_BYTES, LogAt, Segment};
-use super::segment::{log_name, number_in};
+use super::segment::{checkpoint_name, log_name, number_in};
 use super::settings::{LocalSettings, OpenError};
 use super::shared::Core;
 use super::upkeep::Upkeep;
 use crate::store::PartitionId;
-use crate::store::engine::sequencer::Sequencer;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -32,10 +31,7 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
     let listed = disk.list();
     let names = listed.map_err(OpenError::disk("listing the data directory"))?;
     let mut checkpoint = newest_checkpoint(disk.as_ref(), &names)?;
-    let mut data = HashMap::new();
-    for file in &checkpoint.files.data {
-        data.insert(file.name, open_data(disk.as_ref(), file)?);
-    }
+    let data = open_data(disk.as_ref(), &checkpoint)?;
     let segments = list_segments(disk.as_ref(), &names, checkpoint.files.sequence)?;
     let newest_sequence = names.iter().filter_map(|name| number_in(name, "log")).max();
     let next_sequence = (newest_sequence.unwrap_or(0) + 1).max(checkpoint.files.sequence);
@@ -67,9 +63,11 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
         .filter_map(|name| number_in(name, "data"))
         .max();
     let upkeep = Upkeep {
-        data: data.into_values().collect(),
+        data,
         next_data: newest_data.unwrap_or(0),
         checkpoint: checkpoint.number,
+        checkpoint_bytes: checkpoint.bytes,
+        checkpoint_at: LogAt(checkpoint.files.durable),
         ..Upkeep::default()
     };
     Ok(Opened {
@@ -87,16 +85,36 @@ fn newest_checkpoint(disk: &dyn Disk, names: &[String]) -> Result<Checkpoint, Op
         .filter_map(|name| number_in(name, "checkpoint"));
     match numbers.max() {
         Some(number) => checkpoint::read(disk, number),
-        None => Ok(Checkpoint {
-            number: 0,
-            sequencer: Sequencer::default(),
-            files: Files::default(),
-        }),
+        None => Ok(Checkpoint::default()),
     }
 }
 
-/// Opens a data segment that a checkpoint lists.
-fn open_data(disk: &dyn Disk, listed: &DataFile) -> Result<Arc<DataSegment>, OpenError> {
+/// Opens the data segments that a checkpoint lists, in its order.
+fn open_data(disk: &dyn Disk, checkpoint: &Checkpoint) -> Result<Data, OpenError> {
+    let files = checkpoint.files.data.iter();
+    let opened = files.map(|file| open_file(disk, file));
+    let data = opened.collect::<Result<Vec<_>, _>>()?;
+    let mut live = vec![0; data.len()];
+    for ListedRun { file, run } in &checkpoint.runs {
+        let at = *file as usize;
+        let Some((data, bytes)) = data.get(at) else {
+            let name = checkpoint_name(checkpoint.number);
+            return Err(OpenError::damaged(&name, 0, "a run of no file"));
+        };
+        if !run.fits(*bytes) {
+            let name = data.name.file();
+            return Err(OpenError::damaged(&name, *bytes, "the file is cut short"));
+        }
+        live[at] += run.bytes;
+    }
+    for ((data, _), live) in data.iter().zip(live) {
+        data.set_live(live);
+    }
+    Ok(data.into_iter().map(|(data, _)| data).collect())
+}
+
+/// A data segment, and how long its file is.
+fn open_file(disk: &dyn Disk, listed: &DataFile) -> Result<(Arc<DataSegment>, u64), OpenError> {
     let name = listed.name.file();
     let read = || -> io::Result<_> {
         let file = disk.open(&name, Open::Existing)?;
@@ -108,36 +126,28 @@ fn open_data(disk: &dyn Disk, listed: &DataFile) -> Result<Arc<DataSegment>, Ope
     let (file, bytes, block) = read().map_err(OpenError::disk(format!("reading {name}")))?;
     let checked = listed.name.check(&block);
     checked.map_err(|error| OpenError::header(&name, error))?;
-    if !listed.runs.iter().all(|run| run.fits(bytes)) {
-        return Err(OpenError::damaged(&name, bytes, "the file is cut short"));
-    }
-    let live = listed.runs.iter().map(|run| run.bytes).sum();
-    let data = DataSegment::new(listed.name, file, listed.bytes.max(live));
-    data.set_live(live);
-    Ok(Arc::new(data))
+    let data = DataSegment::new(listed.name, file, listed.bytes);
+    Ok((Arc::new(data), bytes))
 }
 
 type Segments = Vec<Arc<Segment>>;
-type ByName = HashMap<DataName, Arc<DataSegment>>;
+type Data = Vec<Arc<DataSegment>>;
 
 /// Follows the log from where the checkpoint says. Answers with the segments that are still
 /// needed and those that are not.
 fn follow(
     checkpoint: &mut Checkpoint,
-    data: &ByName,
+    data: &Data,
     segments: Segments,
     settings: &LocalSettings,
 ) -> Result<(Segments, Segments, Followed), OpenError> {
-    let files = &checkpoint.files;
     let mut index = Index::new(settings.tail_cache_bytes);
     let mut runs: HashMap<PartitionId, VecDeque<Arc<DataRun>>> = HashMap::new();
-    for file in &files.data {
-        for run in &file.runs {
-            let run = DataRun::new(data[&file.name].clone(), run.clone());
-            runs.entry(run.summary.partition)
-                .or_default()
-                .push_back(run);
-        }
+    for ListedRun { file, run } in std::mem::take(&mut checkpoint.runs) {
+        let run = DataRun::new(data[file as usize].clone(), run);
+        runs.entry(run.summary.partition)
+            .or_default()
+            .push_back(run);
     }
     let sequencer = std::mem::take(&mut checkpoint.sequencer);
     for (partition, tail) in sequencer.tails() {
@@ -145,6 +155,9 @@ fn follow(
         runs.make_contiguous().sort_by_key(|run| run.summary.first);
         index.restore(partition, tail, runs);
     }
+    // Of partitions that ended while the checkpoint was taken.
+    runs.into_values().flatten().for_each(|run| run.end());
+    let files = &checkpoint.files;
     let covered = sequencer.last();
     let mut followed = Followed {
         sequencer,
@@ -153,6 +166,7 @@ fn follow(
         crc: files.predecessor_crc,
         sealed: Vec::new(),
         covered,
+        known: std::mem::take(&mut checkpoint.known),
     };
     let mut useful = segments;
     let is_there = |segment: &Arc<Segment>| segment.header.sequence == files.sequence;
@@ -186,7 +200,7 @@ fn follow(
 /// The files that a recovered directory consists of.
 struct Keep<'a> {
     checkpoint: u64,
-    data: &'a ByName,
+    data: &'a Data,
     segments: &'a [Arc<Segment>],
 }
 
@@ -207,13 +221,17 @@ impl Keep<'_> {
         disk.sync_directory()
     }
 
+    fn lists(&self, name: DataName) -> bool {
+        self.data.iter().any(|data| data.name == name)
+    }
+
     fn is_useful(&self, name: &str) -> bool {
         if let Some(number) = number_in(name, "log") {
             let is_followed = self.segments.iter().any(|s| s.header.sequence == number);
-            return is_followed || self.data.contains_key(&DataName::Adopted(number));
+            return is_followed || self.lists(DataName::Adopted(number));
         }
         if let Some(number) = number_in(name, "data") {
-            return self.data.contains_key(&DataName::Folded(number));
+            return self.lists(DataName::Folded(number));
         }
         match number_in(name, "checkpoint") {
             Some(number) => number == self.checkpoint,

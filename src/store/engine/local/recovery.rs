@@ -11,8 +11,9 @@ use super::index::{Group, Index};
 use super::segment::{BLOCK_BYTES, LogAt, Segment, SegmentHeader, number_in};
 use super::settings::OpenError;
 use super::shared::Sealed;
-use crate::store::Position;
-use crate::store::engine::sequencer::Sequencer;
+use crate::store::engine::sequencer::{Effect, Sequencer};
+use crate::store::{PartitionId, Position};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub struct Followed {
     pub sealed: Vec<Sealed>,
     /// Effects up to here came with the checkpoint.
     pub covered: Position,
+    /// What the checkpoint holds of a partition contains effects up to here.
+    pub known: HashMap<PartitionId, Position>,
 }
 
 /// Why following stopped in a segment.
@@ -124,11 +127,25 @@ impl Followed {
         commits.retain(|commit| commit.position > self.covered);
         for commit in &commits {
             for effect in &commit.effects {
-                self.sequencer.apply(commit.position, effect);
+                self.apply(commit.position, effect);
             }
         }
         group.changes = frame::changes(commits);
         self.index.publish(group);
+    }
+
+    fn apply(&mut self, position: Position, effect: &Effect) {
+        let Effect::Append(placement) = effect else {
+            self.sequencer.apply(position, effect);
+            return;
+        };
+        let mut appended = placement.appended();
+        // Everything else says how things are then, and may be said again.
+        let known = self.known.get(&appended.named);
+        appended
+            .producer
+            .take_if(|_| known.is_some_and(|known| position <= *known));
+        self.sequencer.replay_append(position, &appended);
     }
 
     fn next(&mut self, segment: &Arc<Segment>) -> Result<Next, OpenError> {

@@ -69,6 +69,8 @@ pub struct Core {
     pub sealed: VecDeque<Sealed>,
     /// Whether the newest segment that was due to be folded was kept as it is instead.
     pub is_adopting: bool,
+    /// Whether the newest batch was refused for want of space.
+    pub is_full: bool,
     pub is_stopping: bool,
     /// The threads are to end without another write.
     pub is_abandoned: bool,
@@ -252,6 +254,7 @@ impl Core {
             synced,
             sealed: sealed.into(),
             is_adopting: false,
+            is_full: false,
             is_stopping: false,
             is_abandoned: false,
             failed: None,
@@ -280,9 +283,11 @@ impl Core {
         } else {
             Need::State
         };
-        match self.room.plan(bytes, need) {
+        let planned = self.room.plan(bytes, need);
+        self.is_full = planned.as_ref().is_err_and(is_full);
+        match planned {
             Ok(()) => return Ok(atoms.into_iter().map(Ok).collect()),
-            Err(error) if !is_full(&error) => return Err(error),
+            Err(error) if !self.is_full => return Err(error),
             Err(_) => {}
         }
         let state = atoms.iter().filter(|atom| !has_append(atom));

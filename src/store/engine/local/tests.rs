@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 mod adopted;
+mod checkpointed;
 
 const P: PartitionId = PartitionId(1);
 const Q: PartitionId = PartitionId(2);

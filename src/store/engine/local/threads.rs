@@ -103,8 +103,8 @@ fn tidy(shared: &Shared) {
         drop(core);
         let may_fold = give_way(shared);
         let has_folded = may_fold && shared.fold_one();
-        if !has_folded && shared.upkeep.lock().is_due() {
-            shared.checkpoint();
+        if !has_folded {
+            shared.checkpoint_if_due();
         }
         shared.release();
         core = shared.core.lock();

@@ -1,13 +1,13 @@
 //! What goes on behind the producers' backs: checkpoints, spare segments, space given back.
 
 use super::buffers::zero_blocks;
-use super::checkpoint::{self, DataFile, Files};
+use super::checkpoint::Files;
 use super::data::{DataName, DataSegment};
 use super::disk::Disk;
 use super::room::{Spare, is_full, make_spare};
-use super::segment::checkpoint_name;
+use super::segment::{LogAt, checkpoint_name};
 use super::shared::{Sealed, Shared};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
@@ -27,9 +27,15 @@ pub struct Upkeep {
     pub covered: Vec<Sealed>,
     /// Number of the newest folded segment ever begun.
     pub next_data: u64,
-    /// Number of the newest checkpoint.
+    /// Number of the newest checkpoint, its length, and where the log was then.
     pub checkpoint: u64,
+    pub checkpoint_bytes: u64,
+    pub checkpoint_at: LogAt,
 }
+
+/// What a checkpoint must save for each of its bytes: log to be followed, or space on disk. The
+/// state may be large, and writing it all again for every segment would cost more than the log.
+const CHECKPOINT_GAIN_MIN: u64 = 4;
 
 impl Upkeep {
     /// A folded segment that is less than half alive.
@@ -37,82 +43,68 @@ impl Upkeep {
         self.data.iter().find(|data| data.is_sparse()).cloned()
     }
 
-    /// Whether a checkpoint would give space back.
-    pub fn is_due(&self) -> bool {
-        let is_dead = |data: &Arc<DataSegment>| data.live_bytes() == 0;
-        !self.folded.is_empty() || self.adopted > 0 || self.data.iter().any(is_dead)
+    /// Whether a checkpoint would shorten the log or give space back, and that is worth its cost.
+    pub fn is_due(&self, at: LogAt, is_full: bool) -> bool {
+        let dead = self.data.iter().filter(|data| data.live_bytes() == 0);
+        let dead: u64 = dead.map(|data| data.bytes).sum();
+        let is_of_use = !self.folded.is_empty() || self.adopted > 0 || dead > 0;
+        let gain = at.0.saturating_sub(self.checkpoint_at.0) + dead;
+        is_of_use && (is_full || gain >= self.checkpoint_bytes * CHECKPOINT_GAIN_MIN)
     }
 }
 
 impl Shared {
+    /// Writes a checkpoint if that is worth it.
+    pub fn checkpoint_if_due(&self) {
+        let (at, is_full) = {
+            let core = self.core.lock();
+            (core.synced, core.is_full)
+        };
+        let is_due = self.upkeep.lock().is_due(at, is_full);
+        if is_due {
+            self.checkpoint();
+        }
+    }
+
     /// Writes a checkpoint and gives back the space that it makes free. False if the disk is
     /// full, or nothing can be written any more.
     pub fn checkpoint(&self) -> bool {
         let mut upkeep = self.upkeep.lock();
-        let (mut files, state) = self.snapshot();
-        // What the snapshot holds must not be ahead of the log.
-        self.flush();
         if self.has_failed() {
             return false;
         }
-        files.durable = self.core.lock().synced.0;
-        files.data = self.data_files(&upkeep);
-        let written = self.write_checkpoint(&mut upkeep, &state, &files);
+        let written = self.write_checkpoint(&mut upkeep);
         if let Err(error) = &written {
             self.fail_unless_full("writing a checkpoint", error);
         }
         written.is_ok()
     }
 
-    fn snapshot(&self) -> (Files, Vec<u8>) {
-        let now = self.clock.now();
-        let writer = self.writer.lock();
-        let mut core = self.core.lock();
-        core.sequencer.expire_producers(now);
-        let oldest = core.sealed.front().map(|sealed| &sealed.segment);
-        let oldest = oldest.or(writer.segment.as_ref());
-        let header = oldest.map_or_else(|| writer.next_header(), |segment| segment.header);
-        let mut files = Files::default();
-        files.follow(&header);
-        (files, checkpoint::encode_state(&core.sequencer))
-    }
-
-    fn data_files(&self, upkeep: &Upkeep) -> Vec<DataFile> {
-        let mut runs: HashMap<DataName, Vec<_>> = HashMap::new();
-        let index = self.index.lock();
-        for run in index.partitions.values().flat_map(|index| &index.folded) {
-            let of_segment = runs.entry(run.segment.name).or_default();
-            of_segment.push(run.summary.clone());
-        }
-        drop(index);
-        let file = |data: &Arc<DataSegment>| DataFile {
-            name: data.name,
-            bytes: data.bytes,
-            runs: runs.remove(&data.name).unwrap_or_default(),
-        };
-        let files = upkeep.data.iter().map(file);
-        files.filter(|file| !file.runs.is_empty()).collect()
-    }
-
-    fn write_checkpoint(&self, upkeep: &mut Upkeep, state: &[u8], files: &Files) -> io::Result<()> {
+    fn write_checkpoint(&self, upkeep: &mut Upkeep) -> io::Result<()> {
         let disk = self.disk.as_ref();
         // On a full disk a checkpoint is what makes space: spares are given up for it.
-        while let Err(error) = checkpoint::write(disk, upkeep.checkpoint + 1, state, files) {
+        let taken = loop {
+            let error = match self.take_checkpoint(upkeep) {
+                Ok(taken) => break taken,
+                Err(error) => error,
+            };
             let given_up = match is_full(&error) {
                 true => self.core.lock().room.give_up(),
                 false => None,
             };
             disk.remove(&given_up.ok_or(error)?.name)?;
-        }
+        };
         let before = upkeep.checkpoint;
         upkeep.checkpoint += 1;
         let folded = std::mem::take(&mut upkeep.folded);
         upkeep.covered.extend(folded);
         upkeep.adopted = 0;
+        upkeep.checkpoint_bytes = taken.bytes;
+        upkeep.checkpoint_at = LogAt(taken.files.durable);
         if before > 0 {
             disk.remove(&checkpoint_name(before))?;
         }
-        self.remove_dead(upkeep, files)?;
+        self.remove_dead(upkeep, &taken.files)?;
         self.recycle(upkeep)
     }
 
