@@ -56,6 +56,10 @@ settings! {
         /// Most bytes that one Fetch answers with.
         "kafka-fetch-bytes-max" fetch_bytes_max: usize = 55 * MIB, in MIB..=1024 * MIB;
 
+        /// Fetch sessions kept at a time (KIP-227); who finds no room names all partitions in
+        /// every fetch. The memory that they take is bounded too.
+        "kafka-fetch-sessions-max" fetch_sessions_max: usize = 1_000, in 0..=100_000;
+
         /// Time after which a silent Kafka connection is closed.
         "kafka-connection-idle-ms-max" connection_idle_ms_max: u64 = 600_000, in 1_000..=86_400_000;
 

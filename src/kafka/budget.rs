@@ -18,7 +18,7 @@ const OPENING_MAX: usize = 2;
 /// What the records of such a batch may expand to before nobody looks any further.
 pub const EXPANDED_BYTES_MAX: usize = 1 << 30;
 
-/// Four pools, in bytes. A request for more than a pool holds takes the whole pool.
+/// Pools of bytes. A request for more than a pool holds takes the whole pool.
 #[derive(Debug)]
 pub struct Budget {
     /// Frames from their first piece on until they are answered or parked.
@@ -28,6 +28,8 @@ pub struct Budget {
     decoded: Pool,
     /// What parked requests keep. Nobody waits for this: they may stay for minutes.
     parked: Pool,
+    /// How much of that fetch sessions may take, which stay when nobody waits.
+    sessions: Pool,
     /// Fetched records until they are written.
     responses: Pool,
     /// Turns at looking into compressed batches.
@@ -42,6 +44,7 @@ impl Budget {
             frames: Pool::new(quarter),
             decoded: Pool::new(quarter),
             parked: Pool::new(quarter),
+            sessions: Pool::new(quarter / 2),
             responses: Pool::new(quarter),
             opening: Arc::new(Semaphore::new(OPENING_MAX)),
         }
@@ -83,6 +86,29 @@ impl Budget {
         self.parked.take_now(bytes)
     }
 
+    /// Room for a fetch session, if there is any now.
+    pub fn session(&self, bytes: usize) -> Option<SessionRoom> {
+        // One that takes the whole pool would not be charged for all that it takes.
+        if bytes > self.sessions.share(bytes) as usize {
+            return None;
+        }
+        Some(SessionRoom {
+            of_sessions: self.sessions.take_now(bytes)?,
+            of_parked: self.parked.take_now(bytes)?,
+        })
+    }
+
+    /// Makes a session's room as large as that, if there is as much.
+    pub fn grow_session(&self, room: &mut SessionRoom, bytes: usize) -> bool {
+        let missing = bytes.saturating_sub(room.of_sessions.num_permits());
+        let Some(more) = self.session(missing) else {
+            return false;
+        };
+        room.of_sessions.merge(more.of_sessions);
+        room.of_parked.merge(more.of_parked);
+        true
+    }
+
     /// Waits for a turn at looking into a compressed batch.
     pub async fn opening(&self) -> OwnedSemaphorePermit {
         let opening = self.opening.clone();
@@ -99,6 +125,13 @@ impl Budget {
     pub fn response_now(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         self.responses.take_now(bytes)
     }
+}
+
+/// What a fetch session has of two pools.
+#[derive(Debug)]
+pub struct SessionRoom {
+    of_sessions: OwnedSemaphorePermit,
+    of_parked: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! What a handler sees of the world: one for each request.
 
+use super::api::fetch::Sessions;
 use super::budget::Budget;
 use super::group::Groups;
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ pub struct Cx {
     pub broker: Arc<Broker>,
     pub groups: Arc<Groups>,
     pub budget: Arc<Budget>,
+    pub sessions: Arc<Sessions>,
     /// Where this client is told to find every broker.
     pub endpoint: Endpoint,
     pub client_id: Option<StrBytes>,

@@ -1,5 +1,6 @@
 //! Everything the connections of this face share.
 
+use super::api::fetch::Sessions;
 use super::budget::Budget;
 use super::cx::{Broker, Cx, Endpoint};
 use super::group::{Groups, Limits};
@@ -26,6 +27,7 @@ pub struct Face {
     broker: Arc<Broker>,
     groups: Arc<Groups>,
     pub(super) budget: Arc<Budget>,
+    sessions: Arc<Sessions>,
     pub(super) meters: Meters,
     advertised: Option<Endpoint>,
 }
@@ -51,6 +53,7 @@ impl Face {
         Ok(Arc::new(Face {
             store,
             advertised: config.advertised.as_deref().map(endpoint),
+            sessions: Sessions::new(config.fetch_sessions_max),
             config: Arc::new(config),
             clock,
             broker: Arc::new(broker),
@@ -79,6 +82,7 @@ impl Face {
             broker: self.broker.clone(),
             groups: self.groups.clone(),
             budget: self.budget.clone(),
+            sessions: self.sessions.clone(),
             endpoint: self.advertised.clone().unwrap_or_else(reached),
             client_id: None,
             client_host: peer.ip().to_canonical(),

@@ -29,7 +29,7 @@ pub fn is_internal(name: &str) -> bool {
 }
 
 /// How a request names a topic: by name, from some version on by id.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TopicRef {
     Name(TopicName),
     Id(Uuid),

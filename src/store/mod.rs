@@ -26,6 +26,7 @@ mod view;
 pub use batch::{Batch, Codec, HEADER_BYTES, Malformed};
 pub use builder::{BatchBuilder, NewValue};
 pub use catalog::NewStream;
+pub use engine::Watch;
 pub use engine::{AppendTimes, BatchInfo, Engine, EngineError, Memory, Placed, Run, Seek, Status};
 pub use engine::{Directory, Local, LocalSettings, OpenError, Pace};
 pub use error::StoreError;

@@ -11,8 +11,6 @@ use super::stream::Stream;
 use super::view::{View, answered};
 use super::{Offset, PartitionId, PartitionIndex, ProducerId};
 use std::future::Future;
-use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// Producer ids reserved by one commit, so that most of them cost none.
 const PRODUCER_IDS_RESERVED: u64 = 1000;
@@ -79,11 +77,17 @@ impl View {
         }
     }
 
-    /// A wait for growth of any of `partitions`, registered from now on.
-    pub fn growth(&self, partitions: &[PartitionId]) -> Growth {
-        let waiter = Arc::new(Notify::new());
-        let watch = self.engine().watch(partitions, waiter.clone());
-        Growth { waiter, watch }
+    /// A partition that was found before; it may be gone by now.
+    pub fn partition_of(&self, id: PartitionId) -> Partition {
+        Partition {
+            view: self.clone(),
+            id,
+        }
+    }
+
+    /// A wait for partitions to grow, which are still to be named.
+    pub fn watch(&self) -> Watch {
+        self.engine().watch()
     }
 
     /// An id for an idempotent producer, never given out before and never again.
@@ -156,19 +160,5 @@ impl Partition {
             to,
         }];
         Ok(self.view.commit(atom).await?.map(drop)?)
-    }
-}
-
-/// A registered wait; ends when dropped.
-pub struct Growth {
-    waiter: Arc<Notify>,
-    #[expect(dead_code, reason = "held for its drop")]
-    watch: Watch,
-}
-
-impl Growth {
-    /// Resolves after the next growth, or at once if there was one since the last time.
-    pub async fn wait(&self) {
-        self.waiter.notified().await;
     }
 }

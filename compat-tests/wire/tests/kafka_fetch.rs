@@ -192,23 +192,6 @@ async fn an_unknown_partition_topic_epoch_or_id_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn sessions_are_declined_and_unknown_ones_refused() {
-    let server = TestServer::start().await;
-    let mut client = server.kafka().await;
-    client.topic("orders").await;
-    let opening = fetch_of("orders", 0, 0).with_session_epoch(0);
-    let going_on = fetch_of("orders", 0, 0)
-        .with_session_id(4)
-        .with_session_epoch(1);
-
-    assert_eq!(client.call(&opening, 12).await.session_id, 0);
-    let refused = client.call(&going_on, 12).await;
-
-    assert_eq!(refused.error_code, 70);
-    assert!(refused.responses.is_empty());
-}
-
-#[tokio::test]
 async fn who_reads_committed_gets_an_empty_list_of_aborted_transactions() {
     let server = TestServer::start().await;
     let mut client = server.kafka().await;

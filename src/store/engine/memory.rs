@@ -11,8 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, pending, ready};
 use parking_lot::Mutex;
 use std::ops::Range;
-use std::sync::Arc;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 /// Sequenced is durable here: every answer is ready at once.
 pub struct Memory {
@@ -105,8 +104,8 @@ impl Engine for Memory {
         ready(self.kept.lock().shown.seek(partition, seek)).boxed()
     }
 
-    fn watch(&self, partitions: &[PartitionId], waiter: Arc<Notify>) -> Watch {
-        self.watchers.watch(partitions, waiter)
+    fn watch(&self) -> Watch {
+        self.watchers.watch()
     }
 
     fn durable(&self, _position: Position) -> BoxFuture<'static, Result<(), EngineError>> {

@@ -15,6 +15,7 @@ pub use local::{Directory, Local, LocalSettings, OpenError, Pace};
 #[cfg(test)]
 pub use local::{Disk, DiskFile, Open};
 pub use memory::Memory;
+pub use watchers::Watch;
 
 use super::batch::Batch;
 use super::state::{Entry, Key, Value};
@@ -24,7 +25,7 @@ use futures_util::future::BoxFuture;
 use std::ops::Range;
 use std::sync::Arc;
 use thiserror::Error;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 /// The one interface to what is kept. Every engine passes the same suite.
 pub trait Engine: Send + Sync + 'static {
@@ -55,9 +56,9 @@ pub trait Engine: Send + Sync + 'static {
         seek: Seek,
     ) -> BoxFuture<'static, Result<Option<BatchInfo>, ReadError>>;
 
-    /// Wakes `waiter` whenever one of `partitions` grows, moves its start or goes away, until
-    /// the answer is dropped. Growth between the call and the first wait is not lost.
-    fn watch(&self, partitions: &[PartitionId], waiter: Arc<Notify>) -> Watch;
+    /// A wait for partitions to grow, which are still to be named. No growth from then on is
+    /// lost.
+    fn watch(&self) -> Watch;
 
     /// Waits until everything up to `position` is durable.
     fn durable(&self, position: Position) -> BoxFuture<'static, Result<(), EngineError>>;
@@ -267,18 +268,4 @@ pub enum Seek {
     Offset(Offset),
     /// The first batch from which on at most this many bytes are kept.
     TailBytes(u64),
-}
-
-/// A registration of interest in growth; ends when dropped.
-pub struct Watch {
-    #[expect(dead_code, reason = "held for its drop")]
-    guard: Box<dyn std::any::Any + Send + Sync>,
-}
-
-impl Watch {
-    pub fn new(guard: impl std::any::Any + Send + Sync) -> Watch {
-        Watch {
-            guard: Box::new(guard),
-        }
-    }
 }

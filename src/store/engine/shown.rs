@@ -1,6 +1,7 @@
 //! Batches in memory as readers see them, for the engines that keep none on disk.
 
 use super::sequencer::{Effect, Placement};
+use super::watchers::Growth;
 use super::{BatchInfo, Offset, PartitionId, Read, ReadError, Run, Seek, Status, Timestamp};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
@@ -39,12 +40,13 @@ impl Shown {
     }
 
     /// Shows an effect and names the partition whose readers should look again.
-    pub fn show(&mut self, effect: Effect) -> Option<PartitionId> {
+    pub fn show(&mut self, effect: Effect) -> Option<Growth> {
         match effect {
             Effect::Append(placement) => {
                 let partition = placement.partition;
-                self.bytes += self.partitions.get_mut(&partition)?.append(placement);
-                Some(partition)
+                let bytes = self.partitions.get_mut(&partition)?.append(placement);
+                self.bytes += bytes;
+                Some(Growth { partition, bytes })
             }
             Effect::Put { .. } => None,
             Effect::Open { partition } => {
@@ -53,11 +55,11 @@ impl Shown {
             }
             Effect::Trim { partition, to } => {
                 self.bytes -= self.partitions.get_mut(&partition)?.trim(to);
-                Some(partition)
+                Some(Growth::other(partition))
             }
             Effect::Drop { partition } => {
                 self.bytes -= self.partitions.remove(&partition)?.bytes;
-                Some(partition)
+                Some(Growth::other(partition))
             }
         }
     }

@@ -1,19 +1,24 @@
 //! A Fetch response, written as small pieces with the log's own bytes between them: records are
 //! never copied.
 
+use super::selection::Ends;
 use crate::kafka::error::{Code, NONE};
 use crate::kafka::reply::{Answer, Respond};
 use crate::kafka::topic::TopicRef;
 use crate::kafka::wire::{self, ResponseHead};
 use bytes::{BufMut, Bytes, BytesMut};
+use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// First version with compact lengths and tagged fields.
 const FLEXIBLE_FROM: i16 = 12;
 
+#[derive(Default)]
 pub struct Fetched {
     /// Refuses the request as a whole.
     pub code: Option<Code>,
+    /// 0 for none.
+    pub session_id: i32,
     pub topics: Vec<FetchedTopic>,
     pub read_committed: bool,
     /// The room that the records take, until they are written.
@@ -21,29 +26,18 @@ pub struct Fetched {
 }
 
 pub struct FetchedTopic {
-    pub topic: TopicRef,
+    pub topic: Arc<TopicRef>,
     pub partitions: Vec<FetchedPartition>,
 }
 
 pub struct FetchedPartition {
     pub index: i32,
     pub code: Option<Code>,
-    pub high_watermark: i64,
-    pub log_start: i64,
+    pub ends: Ends,
     pub runs: Vec<Bytes>,
 }
 
 impl FetchedPartition {
-    pub fn refused(index: i32, code: Code) -> FetchedPartition {
-        FetchedPartition {
-            index,
-            code: Some(code),
-            high_watermark: -1,
-            log_start: -1,
-            runs: Vec::new(),
-        }
-    }
-
     fn record_bytes(&self) -> usize {
         self.runs.iter().map(Bytes::len).sum()
     }
@@ -53,22 +47,8 @@ impl Fetched {
     pub fn refused(code: Code) -> Fetched {
         Fetched {
             code: Some(code),
-            topics: Vec::new(),
-            read_committed: false,
-            held: None,
+            ..Fetched::default()
         }
-    }
-
-    pub fn has_error(&self) -> bool {
-        self.code.is_some() || self.partitions().any(|partition| partition.code.is_some())
-    }
-
-    pub fn record_bytes(&self) -> usize {
-        self.partitions().map(FetchedPartition::record_bytes).sum()
-    }
-
-    fn partitions(&self) -> impl Iterator<Item = &FetchedPartition> {
-        self.topics.iter().flat_map(|topic| &topic.partitions)
     }
 }
 
@@ -79,7 +59,7 @@ impl Respond for Fetched {
         if head.version >= 7 {
             out.fields
                 .put_i16(self.code.map_or(NONE, |code| code.code()));
-            out.fields.put_i32(0); // session id: sessions are declined
+            out.fields.put_i32(self.session_id);
         }
         out.length(self.topics.len());
         for topic in self.topics {
@@ -110,7 +90,7 @@ impl Out {
     }
 
     fn topic(&mut self, topic: FetchedTopic, read_committed: bool) {
-        match &topic.topic {
+        match topic.topic.as_ref() {
             TopicRef::Id(id) => self.fields.put_slice(id.as_bytes()),
             TopicRef::Name(name) => self.string(name),
         }
@@ -125,10 +105,10 @@ impl Out {
         let fields = &mut self.fields;
         fields.put_i32(partition.index);
         fields.put_i16(partition.code.map_or(NONE, |code| code.code()));
-        fields.put_i64(partition.high_watermark);
-        fields.put_i64(partition.high_watermark); // last stable offset
+        fields.put_i64(partition.ends.high_watermark);
+        fields.put_i64(partition.ends.high_watermark); // last stable offset
         if self.version >= 5 {
-            fields.put_i64(partition.log_start);
+            fields.put_i64(partition.ends.log_start);
         }
         match read_committed {
             true => self.length(0), // aborted transactions

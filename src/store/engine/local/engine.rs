@@ -16,7 +16,6 @@ use futures_util::future::{BoxFuture, ready};
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::sync::Notify;
 
 /// One shared write-ahead log on a local disk, folded later by partition.
 pub struct Local {
@@ -159,8 +158,8 @@ impl Engine for Local {
         self.blocking(move || plan.carry_out(&indexes))
     }
 
-    fn watch(&self, partitions: &[PartitionId], waiter: Arc<Notify>) -> Watch {
-        self.shared.watchers.watch(partitions, waiter)
+    fn watch(&self) -> Watch {
+        self.shared.watchers.watch()
     }
 
     fn durable(&self, position: Position) -> BoxFuture<'static, Result<(), EngineError>> {

@@ -8,6 +8,7 @@ use super::data::{DataRun, DataSegment};
 use super::frame::FrameRun;
 use super::segment::{LogAt, Segment};
 use crate::store::engine::sequencer::{Effect, Tail};
+use crate::store::engine::watchers::Growth;
 use crate::store::engine::{BatchInfo, ReadError, Status};
 use crate::store::{Offset, PartitionId, Timestamp};
 use std::collections::{HashMap, VecDeque};
@@ -62,7 +63,7 @@ impl Index {
     }
 
     /// Makes a durable group visible, and names the partitions whose readers should look again.
-    pub fn publish(&mut self, group: Group) -> Vec<PartitionId> {
+    pub fn publish(&mut self, group: Group) -> Vec<Growth> {
         for effect in &group.changes {
             if let Effect::Open { partition } = effect {
                 self.partitions
@@ -73,12 +74,16 @@ impl Index {
                     });
             }
         }
-        let mut touched: Vec<_> = group.runs.iter().map(|run| run.partition).collect();
+        let growth = |run: &FrameRun| Growth {
+            partition: run.partition,
+            bytes: bytes_of(&run.batches),
+        };
+        let mut touched: Vec<_> = group.runs.iter().map(growth).collect();
         for run in group.runs {
             self.add(group.at, &group.segment, run);
         }
         for effect in &group.changes {
-            touched.extend(self.shrink(effect));
+            touched.extend(self.shrink(effect).map(Growth::other));
         }
         self.cache.push(group.at, group.filled);
         touched

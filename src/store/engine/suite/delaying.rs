@@ -9,7 +9,7 @@ use super::subject::Subject;
 use crate::clock::Clock;
 use crate::store::engine::sequencer::{Effect, Sequencer};
 use crate::store::engine::shown::Shown;
-use crate::store::engine::watchers::Watchers;
+use crate::store::engine::watchers::{Growth, Watchers};
 use crate::store::engine::{
     Answer, Atom, BatchInfo, Decision, Engine, EngineError, Observed, Read, ReadError, Run,
 };
@@ -21,8 +21,7 @@ use futures_util::future::{BoxFuture, pending, ready};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 pub struct Delaying {
     clock: Clock,
@@ -109,7 +108,7 @@ impl Delaying {
         waiting.into_iter().rev().for_each(Waiting::answer);
     }
 
-    fn tell(&self, position: Option<Position>, touched: Vec<PartitionId>) {
+    fn tell(&self, position: Option<Position>, touched: Vec<Growth>) {
         self.watchers.wake(touched);
         if let Some(position) = position {
             self.durable.send_replace(position);
@@ -118,7 +117,7 @@ impl Delaying {
 }
 
 impl Delayed {
-    fn make_durable(&mut self, count: usize) -> (Option<Position>, Vec<PartitionId>) {
+    fn make_durable(&mut self, count: usize) -> (Option<Position>, Vec<Growth>) {
         let committed: Vec<Committed> = self.queue.drain(..count).collect();
         let effects = committed.iter().flat_map(|commit| commit.effects.clone());
         let touched = effects
@@ -195,8 +194,8 @@ impl Engine for Delaying {
         ready(self.state.lock().shown.seek(partition, seek)).boxed()
     }
 
-    fn watch(&self, partitions: &[PartitionId], waiter: Arc<Notify>) -> Watch {
-        self.watchers.watch(partitions, waiter)
+    fn watch(&self) -> Watch {
+        self.watchers.watch()
     }
 
     fn durable(&self, position: Position) -> BoxFuture<'static, Result<(), EngineError>> {

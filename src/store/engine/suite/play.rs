@@ -13,9 +13,7 @@ use crate::store::state::{Entry, Key};
 use crate::store::{Offset, PartitionId, Position, Timestamp};
 use futures_util::FutureExt;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
 use tokio::sync::oneshot::error::TryRecvError;
 
 /// State changes that a full disk must take at least.
@@ -57,8 +55,6 @@ struct Decided {
 struct Watched {
     partition: PartitionId,
     shown: Option<Part>,
-    waiter: Arc<Notify>,
-    #[expect(dead_code, reason = "held for its drop")]
     watch: Watch,
 }
 
@@ -302,12 +298,11 @@ impl<'s> Play<'s> {
     }
 
     fn watch(&mut self, partition: PartitionId) {
-        let waiter = Arc::new(Notify::new());
-        let watch = self.subject.engine().watch(&[partition], waiter.clone());
+        let mut watch = self.subject.engine().watch();
+        watch.set(0, Some(partition));
         self.watched = Some(Watched {
             partition,
             shown: self.shown().partitions.get(&partition).cloned(),
-            waiter,
             watch,
         });
     }
@@ -406,7 +401,8 @@ impl<'s> Play<'s> {
         if shown.map(Part::status) == was {
             return;
         }
-        let is_woken = watched.waiter.notified().now_or_never().is_some();
+        let is_woken = watched.watch.wait(0).now_or_never().is_some();
+        assert_eq!(is_woken, watched.watch.grown() == [0]);
         // A partition's beginning is nothing that anybody could wait for.
         assert!(
             is_woken || was.is_none(),

@@ -30,19 +30,26 @@ fn by_hand(version: i16, read_committed: bool) -> Fetched {
     let found = FetchedPartition {
         index: 3,
         code: None,
-        high_watermark: 12,
-        log_start: 4,
+        ends: Ends {
+            log_start: 4,
+            high_watermark: 12,
+        },
         runs,
     };
-    let empty = FetchedPartition::refused(4, Code::OffsetOutOfRange);
+    let empty = FetchedPartition {
+        index: 4,
+        code: Some(Code::OffsetOutOfRange),
+        ends: Ends::UNKNOWN,
+        runs: Vec::new(),
+    };
     Fetched {
-        code: None,
+        session_id: 5,
         topics: vec![FetchedTopic {
-            topic,
+            topic: Arc::new(topic),
             partitions: vec![found, empty],
         }],
         read_committed,
-        held: None,
+        ..Fetched::default()
     }
 }
 
@@ -68,7 +75,9 @@ fn by_crate(version: i16, read_committed: bool) -> FetchResponse {
         13.. => topic.with_topic_id(Uuid::from_u128(9)),
         _ => topic.with_topic(TopicName(StrBytes::from_static_str("orders"))),
     };
-    FetchResponse::default().with_responses(vec![topic])
+    FetchResponse::default()
+        .with_session_id(if version < 7 { 0 } else { 5 })
+        .with_responses(vec![topic])
 }
 
 #[test]
