@@ -77,10 +77,10 @@ fn full(cx: Cx, mut selection: Selection, limits: Limits) -> Reply<Fetched> {
 
 /// The same, and the partitions are kept for the next fetch if there is room for that.
 fn opening(cx: Cx, selection: Selection, limits: Limits, uses_ids: bool) -> Reply<Fetched> {
-    let mut session = match Session::new(&cx, selection) {
-        Ok(session) => session,
-        Err(selection) => return full(cx, selection, limits),
+    let Some(room) = Session::room(&cx, &selection) else {
+        return full(cx, selection, limits);
     };
+    let mut session = Session::new(&cx, selection, room);
     let room = limits.room(&cx, 0);
     let may_wait = room.is_some();
     waiting(may_wait, async move {

@@ -27,15 +27,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session of these partitions, if there is room for it; else they are given back.
-    pub fn new(cx: &Cx, selection: Selection) -> Result<Session, Selection> {
-        let topics = selection.topics();
+    /// Room for a session of these partitions, if they are any and there is as much.
+    pub fn room(cx: &Cx, selection: &Selection) -> Option<SessionRoom> {
         if selection.slots.is_empty() {
-            return Err(selection);
+            return None;
         }
-        let Some(room) = cx.budget.session(bytes(&selection, topics)) else {
-            return Err(selection);
-        };
+        cx.budget.session(bytes(selection, selection.topics()))
+    }
+
+    pub fn new(cx: &Cx, selection: Selection, room: SessionRoom) -> Session {
         let mut session = Session {
             selection,
             places: HashMap::new(),
@@ -44,7 +44,7 @@ impl Session {
         };
         session.find_places();
         session.selection.start_watch(cx);
-        Ok(session)
+        session
     }
 
     pub fn len(&self) -> usize {
