@@ -38,8 +38,8 @@ pub fn install(cache: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Starts it as it comes, but for the pause that it pretends when a stream is made or deleted. It listens on
-/// all addresses; there is no setting.
+/// Starts it as it comes, but for the pause that it pretends when a stream is made or deleted.
+/// It listens on all addresses; there is no setting.
 pub fn start(cache: &Path, data: &Path, is_durable: bool) -> Result<Server> {
     let port = free_port()?;
     let mut command = Command::new(program(cache));
