@@ -153,6 +153,7 @@ fn warm(place: &Place<'_>) -> Result<()> {
         topic: "warming".into(),
         partitions: 4,
         records: 300_000,
+        seconds_max: 2.0,
         ..Produce::default()
     };
     for _ in 0..WARMING_LOADS {

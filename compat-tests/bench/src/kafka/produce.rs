@@ -108,7 +108,8 @@ impl Produce {
         set("batch.num.messages", self.batch_records.to_string());
         // Acknowledged records are counted by flushing: a report each would bound the client.
         set("delivery.report.only.error", "true".into());
-        set("queue.buffering.max.messages", "200000".into());
+        // What is queued when the time is over is still sent: not for long.
+        set("queue.buffering.max.messages", "100000".into());
         set("queue.buffering.max.kbytes", "262144".into());
     }
 
