@@ -1,7 +1,7 @@
 //! Runs the rows: in every round each peer in turn, so that all of them meet the same machine.
 
 use crate::job::{Job, Load, Loaded};
-use crate::kafka::Produce;
+use crate::kafka::{Consume, Produce};
 use crate::limits;
 use crate::options::Options;
 use crate::peer::{Peer, Server};
@@ -149,15 +149,23 @@ fn idle(options: &Options, peer: Peer, server: &Server) -> Result<Found> {
 }
 
 fn warm(place: &Place<'_>) -> Result<()> {
-    let load = Produce {
+    let produce = Produce {
         topic: "warming".into(),
         partitions: 4,
         records: 300_000,
         seconds_max: 2.0,
         ..Produce::default()
     };
+    let consume = Consume {
+        topic: produce.topic.clone(),
+        partitions: produce.partitions,
+        records: 600_000,
+        seconds_max: 2.0,
+        ..Consume::default()
+    };
     for _ in 0..WARMING_LOADS {
-        place.carry_out(&Load::KafkaProduce(load.clone()))?;
+        place.carry_out(&Load::KafkaProduce(produce.clone()))?;
+        place.carry_out(&Load::KafkaConsume(consume.clone()))?;
     }
     Ok(())
 }
