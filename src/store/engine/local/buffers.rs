@@ -151,12 +151,18 @@ impl Buffer {
     }
 }
 
-/// Whole blocks of zeros, fit to be written or to be read into.
-pub fn zero_blocks(bytes: usize) -> BytesMut {
+/// Memory that takes so many bytes and is aligned as long as it is given no more.
+pub fn aligned(bytes: usize) -> BytesMut {
     let mut buffer = Buffer::new(in_blocks(bytes) + ALIGNMENT);
     buffer.align();
-    buffer.rest.resize(in_blocks(bytes), 0);
     buffer.rest
+}
+
+/// Whole blocks of zeros, fit to be written or to be read into.
+pub fn zero_blocks(bytes: usize) -> BytesMut {
+    let mut blocks = aligned(bytes);
+    blocks.resize(in_blocks(bytes), 0);
+    blocks
 }
 
 /// The size to make a buffer of for a group of `bytes`: a quarter larger at most, so that it fits

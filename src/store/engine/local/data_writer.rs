@@ -1,14 +1,17 @@
 //! Writes a folded segment: runs first, then the footer.
 
+use super::buffers::aligned;
 use super::data::{DataName, DataSegment, RunSummary, header};
 use super::disk::{Disk, DiskFile, Open};
 use super::run_list::RunList;
+use super::segment::BLOCK_BYTES;
 use crate::store::PartitionId;
 use crate::store::engine::BatchInfo;
+use bytes::BytesMut;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes gathered for one write.
+/// Bytes gathered for one write past the system's cache; whole blocks.
 const WRITE_BYTES: usize = 1 << 20;
 
 pub struct DataWriter {
@@ -18,18 +21,20 @@ pub struct DataWriter {
     file: Option<Arc<dyn DiskFile>>,
     /// Bytes written to the file before `buffer`.
     written: u64,
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     runs: RunList,
 }
 
 impl DataWriter {
     pub fn new(disk: Arc<dyn Disk>, number: u64) -> DataWriter {
+        let mut buffer = aligned(WRITE_BYTES);
+        buffer.extend_from_slice(&header(number));
         DataWriter {
             disk,
             number,
             file: None,
             written: 0,
-            buffer: header(number),
+            buffer,
             runs: RunList::default(),
         }
     }
@@ -46,8 +51,18 @@ impl DataWriter {
             self.runs.add(self.end(), info);
             let (batch, after) = rest.split_at(info.bytes as usize);
             rest = after;
-            self.buffer.extend_from_slice(batch);
-            if self.buffer.len() >= WRITE_BYTES {
+            self.append(batch)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let fitting = bytes.len().min(WRITE_BYTES - self.buffer.len());
+            let (fitting, rest) = bytes.split_at(fitting);
+            self.buffer.extend_from_slice(fitting);
+            bytes = rest;
+            if self.buffer.len() == WRITE_BYTES {
                 self.flush()?;
             }
         }
@@ -65,15 +80,15 @@ impl DataWriter {
             return Ok(None);
         }
         let footer = self.runs.finish(self.end())?;
-        self.buffer.extend_from_slice(&footer.bytes);
+        self.append(&footer.bytes)?;
         self.flush()?;
-        let file = self.file.take().expect("flush() made it");
-        if let Err(error) = file.sync() {
-            self.file = Some(file);
-            return Err(error);
-        }
-        let bytes = footer.runs.iter().map(|run| run.bytes).sum();
+        let file = self.file.as_ref().expect("flush() made it");
+        file.sync()?;
+        // From now on it is only read, through the system's cache.
         let name = DataName::Folded(self.number);
+        let file = self.disk.open(&name.file(), Open::Existing)?;
+        self.file = None;
+        let bytes = footer.runs.iter().map(|run| run.bytes).sum();
         Ok(Some((DataSegment::new(name, file, bytes), footer.runs)))
     }
 
@@ -86,10 +101,15 @@ impl DataWriter {
             Some(file) => file,
             None => self.file.insert(
                 self.disk
-                    .open(&DataName::Folded(self.number).file(), Open::New)?,
+                    .open_for_blocks(&DataName::Folded(self.number).file(), Open::New)?,
             ),
         };
-        file.write_at(self.written, &self.buffer)?;
+        let whole = self.buffer.len() / BLOCK_BYTES as usize * BLOCK_BYTES as usize;
+        let (blocks, rest) = self.buffer.split_at(whole);
+        file.write_blocks_at(self.written, blocks)?;
+        if !rest.is_empty() {
+            file.write_at(self.written + whole as u64, rest)?;
+        }
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())

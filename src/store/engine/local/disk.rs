@@ -45,7 +45,6 @@ pub trait DiskFile: Send + Sync + 'static {
     }
     /// Reads like [`DiskFile::write_blocks_at`] writes: what was never in the system's cache need
     /// not go through it.
-    #[expect(dead_code, reason = "the fold will read so")]
     fn read_blocks_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
         self.read_at(at, into)
     }

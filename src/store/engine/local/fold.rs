@@ -1,15 +1,17 @@
 //! Folding: what lies in the log in the order of arrival is laid out by partition.
 
 use super::batch_index::BatchIndexes;
+use super::buffers::zero_blocks;
 use super::data::{DataRun, DataSegment};
 use super::data_writer::DataWriter;
 use super::disk::DiskFile;
 use super::index::TailRun;
-use super::read::read_batches;
+use super::read::{check_batches, read_batches};
 use super::shared::{Sealed, Shared};
 use super::upkeep::Upkeep;
 use crate::store::PartitionId;
 use crate::store::engine::BatchInfo;
+use bytes::BytesMut;
 use std::io;
 use std::sync::Arc;
 
@@ -23,10 +25,13 @@ impl Shared {
         }
         let folded = match self.foldable() {
             Some(sealed) => self.fold(&mut upkeep, sealed).map(|()| true),
-            None => match upkeep.sparse() {
-                Some(data) => self.rewrite(&mut upkeep, &data),
-                None => Ok(false),
-            },
+            None => {
+                upkeep.whole = None;
+                match upkeep.sparse() {
+                    Some(data) => self.rewrite(&mut upkeep, &data),
+                    None => Ok(false),
+                }
+            }
         };
         folded.unwrap_or_else(|error| {
             self.fail_unless_full("folding the log", &error);
@@ -48,12 +53,14 @@ impl Shared {
         if is_adopting {
             return self.adopt(upkeep, &sealed, found);
         }
+        let whole = read_whole(upkeep, &sealed, &found);
         let copied = self.write_data(upkeep, |writer| {
             for (partition, runs) in &found {
-                copy_tail(writer, *partition, runs)?;
+                copy_tail(writer, *partition, runs, whole.as_deref())?;
             }
             Ok(())
         });
+        upkeep.whole = whole;
         let runs = match copied {
             // Whoever asks for the damaged records is told; the others stay readable.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -122,12 +129,54 @@ impl Shared {
     }
 }
 
-fn copy_tail(writer: &mut DataWriter, partition: PartitionId, runs: &[TailRun]) -> io::Result<()> {
+/// Reads a segment into memory, past the system's cache, where it never was: its runs are short
+/// and many. `None` if it is too large, mostly dead, or unreadable somewhere: then runs are read
+/// one by one.
+fn read_whole(
+    upkeep: &mut Upkeep,
+    sealed: &Sealed,
+    found: &[(PartitionId, Vec<TailRun>)],
+) -> Option<BytesMut> {
+    let segment = &sealed.segment;
+    let length = usize::try_from(segment.bytes).ok()?;
+    let end = usize::try_from(segment.file_at(sealed.end)).ok()?;
+    let runs = found.iter().flat_map(|(_, runs)| runs);
+    let alive: u64 = runs.map(|run| run.bytes).sum();
+    if length > WHOLE_BYTES_MAX || alive < segment.bytes / 4 {
+        return None;
+    }
+    let kept = upkeep.whole.take().filter(|kept| kept.len() >= length);
+    let mut whole = kept.unwrap_or_else(|| zero_blocks(length));
+    for (piece, at) in whole[..end]
+        .chunks_mut(READ_BYTES)
+        .zip((0..).step_by(READ_BYTES))
+    {
+        segment.file.read_blocks_at(at, piece).ok()?;
+    }
+    Some(whole)
+}
+
+/// Copies a partition's runs from the segment in memory, or else from its file.
+fn copy_tail(
+    writer: &mut DataWriter,
+    partition: PartitionId,
+    runs: &[TailRun],
+    whole: Option<&[u8]>,
+) -> io::Result<()> {
     writer.begin(partition);
     for run in runs {
         let at = run.segment.file_at(run.group) + run.start as u64;
         let name = run.segment.name();
-        copy((run.segment.file.as_ref(), &name, at), &run.batches, writer)?;
+        match whole {
+            Some(whole) => {
+                let start = usize::try_from(at).map_err(io::Error::other)?;
+                let bytes = usize::try_from(run.bytes).map_err(io::Error::other)?;
+                let bytes = &whole[start..start + bytes];
+                check_batches(bytes, &name, at, &run.batches).map_err(unreadable)?;
+                writer.write(bytes, &run.batches)?;
+            }
+            None => copy((run.segment.file.as_ref(), &name, at), &run.batches, writer)?,
+        }
     }
     writer.end_run();
     Ok(())
@@ -151,6 +200,10 @@ fn copy(
 fn unreadable(error: io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
+
+/// The largest segment that is read into memory to be folded, and the bytes read at once.
+const WHOLE_BYTES_MAX: usize = 64 << 20;
+const READ_BYTES: usize = 4 << 20;
 
 /// Bytes read at once, unless one batch is larger.
 const COPY_BYTES: u64 = 1 << 20;

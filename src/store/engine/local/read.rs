@@ -210,18 +210,28 @@ pub fn read_batches(
     let length = usize::try_from(bytes_of(batches)).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
     file.read_at(at, &mut bytes)?;
-    let mut start = 0;
+    check_batches(&bytes, name, at, batches)?;
+    Ok(bytes.into())
+}
+
+/// Whether bytes that were read at a place are these batches.
+pub fn check_batches(
+    mut bytes: &[u8],
+    name: &str,
+    mut at: u64,
+    batches: &[BatchInfo],
+) -> io::Result<()> {
     for info in batches {
-        let batch = &bytes[start..start + info.bytes as usize];
+        let (batch, rest) = bytes.split_at(info.bytes as usize);
         if !frame::is_batch(info.base, batch) {
-            let at = at + start as u64;
             return Err(io::Error::other(format!(
                 "{name} is damaged at byte {at}: a batch"
             )));
         }
-        start += batch.len();
+        at += batch.len() as u64;
+        bytes = rest;
     }
-    Ok(bytes.into())
+    Ok(())
 }
 
 pub fn disk(error: std::io::Error) -> ReadError {

@@ -7,6 +7,7 @@ use super::disk::Disk;
 use super::room::{Spare, is_full, make_spare};
 use super::segment::{LogAt, checkpoint_name};
 use super::shared::{Sealed, Shared};
+use bytes::BytesMut;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Upkeep {
     pub data: Vec<Arc<DataSegment>>,
     /// Log segments that are folded, until a checkpoint says so.
     pub folded: Vec<Sealed>,
+    /// Memory to read a segment into, while there is one to fold.
+    pub whole: Option<BytesMut>,
     /// Log segments that were adopted since the newest checkpoint.
     pub adopted: usize,
     /// Log segments that nobody needs once nobody reads them any more.
