@@ -17,6 +17,8 @@ const TAGGED_FACTOR: usize = 16;
 const OPENING_MAX: usize = 2;
 /// What the records of such a batch may expand to before nobody looks any further.
 pub const EXPANDED_BYTES_MAX: usize = 1 << 30;
+/// The longest of them that is looked at.
+pub const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// Pools of bytes. A request for more than a pool holds takes the whole pool.
 #[derive(Debug)]
@@ -73,6 +75,12 @@ impl Budget {
         };
         let bytes = elements.saturating_mul(each).saturating_add(other);
         self.decoded.take(bytes).await
+    }
+
+    /// Elements that the lists of one request may have together: as many as there is ever room
+    /// for.
+    pub fn elements_max(&self) -> usize {
+        usize::try_from(self.decoded.bytes).unwrap_or(usize::MAX) / ELEMENT_BYTES
     }
 
     /// Gives back what a request no longer needs once its handler has returned.
@@ -170,6 +178,12 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn by_default_a_request_may_name_a_hundred_thousand_partitions() {
+        let budget = Budget::new(crate::config::KafkaConfig::default().decode_bytes_max);
+        assert!(budget.elements_max() > 150_000);
+    }
 
     #[tokio::test]
     async fn what_is_answered_at_length_takes_room_for_that() {

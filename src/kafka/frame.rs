@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 /// What a connection reads ahead, and all that an idle one holds.
 const READ_AHEAD_BYTES: usize = 4096;
-/// Largest frame of the APIs whose requests name every partition.
+/// Largest frame of the APIs whose requests may name every topic or partition.
 const LISTING_FRAME_BYTES_MAX: usize = 8 << 20;
 /// Largest frame of everything else but Produce.
 const SMALL_FRAME_BYTES_MAX: usize = 1 << 20;
@@ -121,7 +121,11 @@ impl<R: AsyncRead + Unpin> Frames<R> {
     fn frame_bytes_max(&self, key: ApiKey) -> usize {
         match key {
             ApiKey::Produce => self.produce_bytes_max,
-            ApiKey::Fetch | ApiKey::OffsetCommit | ApiKey::OffsetFetch => LISTING_FRAME_BYTES_MAX,
+            ApiKey::Fetch
+            | ApiKey::ListOffsets
+            | ApiKey::Metadata
+            | ApiKey::OffsetCommit
+            | ApiKey::OffsetFetch => LISTING_FRAME_BYTES_MAX,
             _ => SMALL_FRAME_BYTES_MAX,
         }
     }

@@ -53,18 +53,21 @@ const fn between(since: i16, until: i16, kind: Kind) -> Field {
     Field { since, until, kind }
 }
 
-/// Elements that the lists of one request may have together.
-const ELEMENTS_MAX: usize = 100_000;
-
 /// Walks a request and counts the elements of its lists; an error if a count or a length is more
-/// than there is, or more than anybody needs.
-pub fn elements(key: ApiKey, version: i16, body: &Bytes) -> Result<usize, Disconnect> {
+/// than there is, or if all lists together have more than `elements_max`.
+pub fn elements(
+    key: ApiKey,
+    version: i16,
+    body: &Bytes,
+    elements_max: usize,
+) -> Result<usize, Disconnect> {
     let shape = shape(key).ok_or(Disconnect::UnknownApi(key as i16))?;
     let flexible = key.request_header_version(version) >= 2;
     let mut walk = Walk {
         reader: Reader::new(body.clone(), flexible),
         version,
         elements: 0,
+        elements_max,
     };
     walk.fields(shape)?;
     Ok(walk.elements)
@@ -74,6 +77,7 @@ struct Walk {
     reader: Reader,
     version: i16,
     elements: usize,
+    elements_max: usize,
 }
 
 impl Walk {
@@ -105,7 +109,7 @@ impl Walk {
     ) -> Result<(), Disconnect> {
         for _ in 0..self.reader.array_length()?.unwrap_or(0) {
             self.elements += 1;
-            if self.elements > ELEMENTS_MAX {
+            if self.elements > self.elements_max {
                 return Err(Disconnect::Malformed("too many elements".into()));
             }
             element(self)?;

@@ -64,8 +64,8 @@ fn framed(key: i16, version: i16, body: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// Elements that a request may have in its lists; one more is refused.
-const ELEMENTS: usize = 100_000;
+/// Elements that a request may have in its lists: what `kafka-decode-bytes-max` has room for.
+const ELEMENTS: usize = (64 << 20) / 400;
 
 /// Valid frames of as many elements as are allowed, and of as many as fit.
 #[expect(
@@ -97,17 +97,17 @@ pub fn greatest() -> Vec<Bytes> {
     fill(f, LARGE_BYTES, |n| {
         FetchRequest::default().with_forgotten_topics_data(many(n))
     });
-    fill(f, SMALL_BYTES, |n| {
+    fill(f, LARGE_BYTES, |n| {
         ListOffsetsRequest::default().with_topics(many(n))
     });
-    fill(f, SMALL_BYTES, |n| {
+    fill(f, LARGE_BYTES, |n| {
         let topic = list_offsets_request::ListOffsetsTopic::default().with_partitions(many(n));
         ListOffsetsRequest::default().with_topics(vec![topic])
     });
-    fill(f, SMALL_BYTES, |n| {
+    fill(f, LARGE_BYTES, |n| {
         MetadataRequest::default().with_topics(Some(many(n)))
     });
-    fill(f, SMALL_BYTES, |n| {
+    fill(f, LARGE_BYTES, |n| {
         let topic = |i: usize| {
             let name = TopicName(StrBytes::from_string(format!("t{i}")));
             metadata_request::MetadataRequestTopic::default().with_name(Some(name))

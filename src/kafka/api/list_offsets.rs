@@ -15,20 +15,20 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
-use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
-use std::collections::HashMap;
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, TopicName};
+use std::collections::HashSet;
 
 pub async fn handle(
     cx: &Cx,
     request: ListOffsetsRequest,
     version: i16,
 ) -> Reply<ListOffsetsResponse> {
-    let counts = mentions(&request);
+    let repeated = repeated(&request);
     let cx = cx.clone();
     Reply::later(async move {
         let mut topics = Vec::with_capacity(request.topics.len());
         for asked in request.topics {
-            topics.push(topic(&cx, asked, &counts, version).await);
+            topics.push(topic(&cx, asked, &repeated, version).await);
         }
         ListOffsetsResponse::default().with_topics(topics)
     })
@@ -52,34 +52,36 @@ struct Found {
     timestamp: Timestamp,
 }
 
-type Mentions = HashMap<(String, i32), usize>;
+type Mentions = HashSet<(TopicName, i32)>;
 
-/// How often each partition is named; naming one twice is an error for it.
-fn mentions(request: &ListOffsetsRequest) -> Mentions {
-    let mut counts = Mentions::new();
+/// Partitions that are named more than once, which is an error for them.
+fn repeated(request: &ListOffsetsRequest) -> Mentions {
+    let mut seen = HashSet::new();
+    let mut repeated = Mentions::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
-            let key = (topic.name.to_string(), partition.partition_index);
-            *counts.entry(key).or_default() += 1;
+            let index = partition.partition_index;
+            if !seen.insert((topic.name.as_str(), index)) {
+                repeated.insert((topic.name.clone(), index));
+            }
         }
     }
-    counts
+    repeated
 }
 
 async fn topic(
     cx: &Cx,
     asked: ListOffsetsTopic,
-    counts: &Mentions,
+    repeated: &Mentions,
     version: i16,
 ) -> ListOffsetsTopicResponse {
     let stream = TopicRef::Name(asked.name.clone()).find(cx);
     let mut partitions = Vec::with_capacity(asked.partitions.len());
     for partition in &asked.partitions {
-        let key = (asked.name.to_string(), partition.partition_index);
+        let is_repeated = !repeated.is_empty()
+            && repeated.contains(&(asked.name.clone(), partition.partition_index));
         let found = match &stream {
-            _ if counts.get(&key).is_some_and(|count| *count > 1) => {
-                Err(Code::InvalidRequest.into())
-            }
+            _ if is_repeated => Err(Code::InvalidRequest.into()),
             Ok(stream) => offset(cx, stream, partition, version).await,
             Err(error) => Err(error.clone()),
         };

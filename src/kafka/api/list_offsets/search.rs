@@ -1,13 +1,10 @@
 //! The exact record behind a timestamp: the batch by the log's index, then the record inside it.
 
 use super::Found;
-use crate::kafka::budget::{Budget, EXPANDED_BYTES_MAX};
+use crate::kafka::budget::{Budget, EXPANDED_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::kafka::error::{ApiError, Code};
 use crate::store::{Batch, BatchInfo, Codec, Offset, Partition, Seek, Timestamp};
 use tokio::task::spawn_blocking;
-
-/// Longest record that is decompressed to look at its timestamp.
-const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// The first record at or after this time; none if all are older.
 pub async fn from_timestamp(

@@ -1,6 +1,6 @@
 //! What a produced batch is checked for before it is appended, in Kafka's order (spec §2.2).
 
-use crate::kafka::budget::{Budget, EXPANDED_BYTES_MAX};
+use crate::kafka::budget::{Budget, EXPANDED_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::kafka::cx::Cx;
 use crate::kafka::error::{ApiError, Code};
 use crate::store::{Batch, Codec, HEADER_BYTES, Malformed, Settings, Timestamp, Walked};
@@ -12,8 +12,6 @@ use tokio::task::spawn_blocking;
 const MAGIC_AT: usize = 16;
 /// Low byte of a batch's attributes.
 const ATTRIBUTES_AT: usize = 22;
-/// Longest record that is decompressed to look at its key.
-const RECORD_BYTES_MAX: usize = 16 << 20;
 /// Records of one batch that are named in its refusal.
 const RECORD_ERRORS_MAX: usize = 1000;
 
