@@ -3,9 +3,9 @@
 //!
 //! Kafka deprecates it for IncrementalAlterConfigs, but rdkafka for Rust and kafkajs know no other.
 
-use super::incremental_alter_configs::alter_topic;
+use super::incremental_alter_configs::{alter_topic, each_once};
 use crate::kafka::cx::Cx;
-use crate::kafka::error::{ApiError, Code, NONE};
+use crate::kafka::error::{ApiError, NONE};
 use crate::kafka::reply::Reply;
 use crate::kafka::topic_settings::{Bounds, Change, Operation, replaced};
 use crate::store::Settings;
@@ -13,28 +13,17 @@ use kafka_protocol::messages::alter_configs_request::{AlterConfigsResource, Alte
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use kafka_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
-use std::collections::HashMap;
 
 pub async fn handle(
     cx: &Cx,
     request: AlterConfigsRequest,
     _version: i16,
 ) -> Reply<AlterConfigsResponse> {
-    let mut counts: HashMap<(i8, StrBytes), usize> = HashMap::new();
-    for resource in &request.resources {
-        *counts.entry(identity(resource)).or_default() += 1;
-    }
-    let mut responses = Vec::with_capacity(counts.len());
-    for resource in request.resources {
-        let Some(count) = counts.remove(&identity(&resource)) else {
-            continue;
-        };
-        let altered = match count {
-            1 => replace(cx, &resource, request.validate_only).await,
-            _ => {
-                let text = "Each resource must appear at most once.";
-                Err(ApiError::new(Code::InvalidRequest, text))
-            }
+    let mut responses = Vec::with_capacity(request.resources.len());
+    for (resource, once) in each_once(request.resources, identity) {
+        let altered = match once {
+            Ok(()) => replace(cx, &resource, request.validate_only).await,
+            Err(error) => Err(error),
         };
         responses.push(response(resource, altered));
     }

@@ -21,21 +21,11 @@ pub async fn handle(
     request: IncrementalAlterConfigsRequest,
     _version: i16,
 ) -> Reply<IncrementalAlterConfigsResponse> {
-    let mut counts: HashMap<(i8, StrBytes), usize> = HashMap::new();
-    for resource in &request.resources {
-        *counts.entry(identity(resource)).or_default() += 1;
-    }
-    let mut responses = Vec::with_capacity(counts.len());
-    for resource in request.resources {
-        let Some(count) = counts.remove(&identity(&resource)) else {
-            continue;
-        };
-        let altered = match count {
-            1 => alter(cx, &resource, request.validate_only).await,
-            _ => {
-                let text = "Each resource must appear at most once.";
-                Err(ApiError::new(Code::InvalidRequest, text))
-            }
+    let mut responses = Vec::with_capacity(request.resources.len());
+    for (resource, once) in each_once(request.resources, identity) {
+        let altered = match once {
+            Ok(()) => alter(cx, &resource, request.validate_only).await,
+            Err(error) => Err(error),
         };
         responses.push(response(resource, altered));
     }
@@ -44,6 +34,28 @@ pub async fn handle(
 
 fn identity(resource: &AlterConfigsResource) -> (i8, StrBytes) {
     (resource.resource_type, resource.resource_name.clone())
+}
+
+/// Each resource once, with an error if the request names it more often.
+pub fn each_once<R>(
+    resources: Vec<R>,
+    identity: impl Fn(&R) -> (i8, StrBytes),
+) -> Vec<(R, Result<(), ApiError>)> {
+    let mut counts: HashMap<(i8, StrBytes), usize> = HashMap::new();
+    for resource in &resources {
+        *counts.entry(identity(resource)).or_default() += 1;
+    }
+    let judged = resources.into_iter().filter_map(|resource| {
+        let once = match counts.remove(&identity(&resource))? {
+            1 => Ok(()),
+            _ => {
+                let text = "Each resource must appear at most once.";
+                Err(ApiError::new(Code::InvalidRequest, text))
+            }
+        };
+        Some((resource, once))
+    });
+    judged.collect()
 }
 
 async fn alter(

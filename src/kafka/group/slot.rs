@@ -109,3 +109,43 @@ impl Slot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::group::state::{Effect, Limits};
+
+    const LIMITS: Limits = Limits {
+        members_max: 4,
+        initial_delay_ms: 500,
+    };
+
+    #[test]
+    fn a_write_that_failed_rests_before_it_is_tried_again() {
+        let mut slot = Slot::new(Group::new(LIMITS));
+        let failed = |slot: &mut Slot, at| {
+            slot.writing = Writing::Underway(WriteNumber(7));
+            slot.stored(WriteNumber(7), Err(Refusal::Unavailable), at);
+        };
+        failed(&mut slot, Moment(0));
+        assert!(!slot.is_idle());
+        assert_eq!(slot.deadline(), Some(Moment(RETRY_MS)));
+        slot.tick(Moment(RETRY_MS - 1));
+        assert_eq!(slot.group.take_effects(), []);
+
+        slot.tick(Moment(RETRY_MS));
+        assert_eq!(slot.group.take_effects(), [Effect::Store]);
+        failed(&mut slot, Moment(RETRY_MS));
+        assert_eq!(slot.deadline(), Some(Moment(2 * RETRY_MS)));
+    }
+
+    #[test]
+    fn only_the_newest_write_speaks_for_the_group() {
+        let mut slot = Slot::new(Group::new(LIMITS));
+        slot.writing = Writing::Underway(WriteNumber(8));
+        slot.stored(WriteNumber(7), Ok(()), Moment(0));
+        assert!(!slot.is_idle());
+        slot.stored(WriteNumber(8), Ok(()), Moment(0));
+        assert!(slot.is_idle());
+    }
+}
