@@ -54,14 +54,12 @@ impl Admin {
 
     fn metrics(&self) -> Page {
         let mut body = self.metrics.render();
-        let streams = self.store.view().all_streams();
-        let partitions: usize = streams.iter().map(|stream| stream.partitions.len()).sum();
-        gauge(
-            &mut body,
-            "braid_streams",
-            "Streams that exist.",
-            streams.len(),
-        );
+        let (mut streams, mut partitions) = (0, 0);
+        for stream in self.store.view().all_streams() {
+            streams += 1;
+            partitions += stream.partitions.len();
+        }
+        gauge(&mut body, "braid_streams", "Streams that exist.", streams);
         gauge(
             &mut body,
             "braid_partitions",

@@ -62,3 +62,21 @@ impl Answer {
 pub trait Respond {
     fn respond(self, head: ResponseHead) -> Answer;
 }
+
+/// A response that takes room until it is written.
+pub struct Charged<T> {
+    pub response: T,
+    pub room: Option<OwnedSemaphorePermit>,
+}
+
+impl<T: Respond> Respond for Charged<T> {
+    fn respond(self, head: ResponseHead) -> Answer {
+        match self.response.respond(head) {
+            Answer::Frame { pieces, held } => Answer::Frame {
+                pieces,
+                held: self.room.or(held),
+            },
+            other @ (Answer::Silence | Answer::Close) => other,
+        }
+    }
+}

@@ -2,8 +2,10 @@
 
 use super::cx::{Cx, LEADER_EPOCH};
 use super::error::{ApiError, Code};
-use crate::store::{Name, NewStream, Partition, PartitionIndex, Settings, Stream, StreamId};
+use crate::store::{Name, NewStream, Partition, PartitionIndex, Stream, StreamId};
 use kafka_protocol::messages::TopicName;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -27,6 +29,9 @@ pub fn is_legal(name: &str) -> bool {
 pub fn is_internal(name: &str) -> bool {
     INTERNAL.contains(&name)
 }
+
+/// Kafka takes both for the same.
+const SEPARATORS: [char; 2] = ['.', '_'];
 
 /// How a request names a topic: by name, from some version on by id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,14 +70,22 @@ pub fn check_leader_epoch(believed: i32) -> Result<(), ApiError> {
 /// An existing topic whose name differs from this one only by `.` and `_`: both would have the
 /// same name in Kafka's metrics, so Kafka refuses the second.
 pub fn collision(cx: &Cx, name: &str) -> Option<Name> {
-    if !name.contains(['.', '_']) {
-        return None;
+    // Beginnings of existing names that are like this one's: not every topic is looked at.
+    let mut alike = vec![String::new()];
+    let mut rest = name;
+    while let Some(at) = rest.find(SEPARATORS) {
+        let (piece, after) = (&rest[..at], &rest[at + 1..]);
+        let each = alike
+            .iter()
+            .flat_map(|front| SEPARATORS.map(|c| format!("{front}{piece}{c}")));
+        alike = each
+            .filter(|front| cx.store.stream_with_prefix(front).is_some())
+            .collect();
+        rest = after;
     }
-    let plain = |name: &str| name.replace('.', "_");
-    let sought = plain(name);
-    let all = cx.store.all_streams().into_iter();
-    let mut names = all.map(|stream| stream.name.clone());
-    names.find(|other| **other != *name && plain(other) == sought)
+    let mut whole = alike.into_iter().map(|front| front + rest);
+    let found = whole.find(|other| other != name && cx.store.stream(other).is_ok());
+    found.map(Name::from)
 }
 
 /// Whether a topic with this name may be made: legal, new, and like no other's.
@@ -82,30 +95,60 @@ pub fn check_new(cx: &Cx, name: &str) -> Result<(), ApiError> {
         return Err(ApiError::new(Code::InvalidTopicException, text));
     }
     if cx.store.stream(name).is_ok() {
-        let text = format!("Topic '{name}' already exists.");
-        return Err(ApiError::new(Code::TopicAlreadyExists, text));
+        return Err(exists(name));
     }
     if let Some(other) = collision(cx, name) {
-        let text = format!("Topic '{name}' collides with existing topic: {other}");
-        return Err(ApiError::new(Code::InvalidTopicException, text));
+        return Err(collides(name, &other));
     }
     Ok(())
 }
 
-/// Makes a topic with this name, if that may be.
-pub async fn create(
-    cx: &Cx,
-    name: &str,
-    partition_count: u32,
-    settings: Settings,
-) -> Result<Arc<Stream>, ApiError> {
-    check_new(cx, name)?;
-    let new = NewStream {
-        name: name.into(),
-        partition_count,
-        settings,
-    };
-    Ok(cx.store.create_stream(new).await?)
+fn exists(name: &str) -> ApiError {
+    let text = format!("Topic '{name}' already exists.");
+    ApiError::new(Code::TopicAlreadyExists, text)
+}
+
+fn collides(name: &str, other: &str) -> ApiError {
+    let text = format!("Topic '{name}' collides with existing topic: {other}");
+    ApiError::new(Code::InvalidTopicException, text)
+}
+
+/// Topics to be made together, each of them checked.
+#[derive(Default)]
+pub struct NewTopics {
+    streams: Vec<NewStream>,
+    /// Their names, by what Kafka takes them for.
+    plain: HashMap<String, Name>,
+}
+
+impl NewTopics {
+    /// Adds one that passed [`check_new`], unless it is too like another of these.
+    pub fn add(&mut self, new: NewStream) -> Result<(), ApiError> {
+        match self.plain.entry(new.name.replace(SEPARATORS, "_")) {
+            Occupied(other) if *other.get() != new.name => {
+                return Err(collides(&new.name, other.get()));
+            }
+            Occupied(_) => {}
+            Vacant(place) => {
+                place.insert(new.name.clone());
+                self.streams.push(new);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Makes all of them by one commit; tells of each by its name.
+    pub async fn make(self, cx: &Cx) -> HashMap<Name, Result<Arc<Stream>, ApiError>> {
+        let names: Vec<Name> = self.streams.iter().map(|new| new.name.clone()).collect();
+        let made = cx.store.create_streams(self.streams).await;
+        let told = names.into_iter().zip(made);
+        told.map(|(name, made)| (name, made.map_err(ApiError::from)))
+            .collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,36 +1,47 @@
 //! The catalogue: streams by name and by id, made, changed and ended.
 
-use super::engine::{Atom, Expect, Intent, Refusal};
+mod create;
+mod delete;
+
+pub use create::NewStream;
+
+use super::engine::{Atom, Expect, Intent, Observed, Refusal};
 use super::error::StoreError;
 use super::settings::Settings;
-use super::shard::{HashRange, Shard};
 use super::state::{Counter, Entry, Key, Value};
 use super::stream::Stream;
 use super::view::View;
-use super::{Name, Offset, PartitionId, PartitionIndex, ShardNumber, Stamp, StreamId};
+use super::{Name, StreamId};
+use std::ops::Range;
 use std::sync::Arc;
-
-/// The first stamp ever given out (design §3).
-const STAMP_FIRST: u64 = 1_420_070_400;
-/// Streams read from the catalogue in one scan.
-const SCAN_COUNT: usize = 1024;
-
-/// What a stream is made from.
-#[derive(Clone, Debug)]
-pub struct NewStream {
-    pub name: Name,
-    /// At least 1.
-    pub partition_count: u32,
-    pub settings: Settings,
-}
 
 impl View {
     pub fn stream(&self, name: &str) -> Result<Arc<Stream>, StoreError> {
-        self.stream_entry(name).map(|(stream, _)| stream)
+        let since = self.engine().streams_changed();
+        if let Some(stream) = self.store.known.by_name(name, since) {
+            return Ok(self.see(Observed {
+                value: stream,
+                position: since,
+            }));
+        }
+        let key = Key::Stream(name.into());
+        let found = self.engine().get(&key);
+        let since = found.position;
+        let stream = self.see(found).and_then(stream_of);
+        let stream = stream.ok_or_else(|| StoreError::UnknownStream(name.into()))?;
+        self.store.known.learn(&stream, since);
+        Ok(stream)
     }
 
     /// The stream with this id, `None` if it never was or is gone.
     pub fn stream_by_id(&self, id: StreamId) -> Option<Arc<Stream>> {
+        let since = self.engine().streams_changed();
+        if let Some(stream) = self.store.known.by_id(id, since) {
+            return Some(self.see(Observed {
+                value: stream,
+                position: since,
+            }));
+        }
         match self.get(&Key::StreamName(id))?.value {
             Value::StreamName(name) => self.stream(&name).ok().filter(|stream| stream.id == id),
             _ => None,
@@ -39,111 +50,22 @@ impl View {
 
     /// Streams in name order, from the first one after `after` on.
     pub fn streams(&self, after: Option<&str>, count_max: usize) -> Vec<Arc<Stream>> {
-        // The smallest name behind `after` is `after` with the smallest character appended.
-        let first = after.map_or_else(String::new, |name| format!("{name}\0"));
-        let end = Key::StreamName(StreamId::default());
-        let found = self.scan(Key::Stream(first.into())..end, count_max);
-        found
-            .into_iter()
-            .filter_map(|(_, entry)| stream_of(entry))
-            .collect()
+        let first = after.map_or_else(|| "".into(), |name| Name::from(name).successor());
+        let found = self.scan(streams_from(first), count_max).into_iter();
+        found.filter_map(|(_, entry)| stream_of(entry)).collect()
+    }
+
+    /// The first stream whose name begins with this.
+    pub fn stream_with_prefix(&self, prefix: &str) -> Option<Arc<Stream>> {
+        let found = self.scan(streams_from(prefix.into()), 1).into_iter();
+        let first = found.filter_map(|(_, entry)| stream_of(entry)).next();
+        first.filter(|stream| stream.name.starts_with(prefix))
     }
 
     /// All streams in name order.
-    pub fn all_streams(&self) -> Vec<Arc<Stream>> {
-        let mut all = Vec::new();
-        loop {
-            let after = all.last().map(|stream: &Arc<Stream>| stream.name.clone());
-            let page = self.streams(after.as_deref(), SCAN_COUNT);
-            let is_last = page.len() < SCAN_COUNT;
-            all.extend(page);
-            if is_last {
-                return all;
-            }
-        }
-    }
-
-    /// Makes a stream and waits until it is durable.
-    pub async fn create_stream(&self, new: NewStream) -> Result<Arc<Stream>, StoreError> {
-        loop {
-            let partitions = self.counter(Counter::Partition, 1);
-            let stamps = self.counter(Counter::Stamp, STAMP_FIRST);
-            let stream = Arc::new(self.lay_out(&new, partitions.next, stamps.next));
-            let name_key = Key::Stream(new.name.clone());
-            let mut atom = vec![
-                put(
-                    name_key.clone(),
-                    Value::Stream(stream.clone()),
-                    Expect::Absent,
-                ),
-                put(
-                    Key::StreamName(stream.id),
-                    Value::StreamName(new.name.clone()),
-                    Expect::Absent,
-                ),
-                partitions.advanced_by(u64::from(new.partition_count)),
-                stamps.advanced_by(1),
-            ];
-            atom.extend(
-                stream
-                    .partitions
-                    .iter()
-                    .map(|&partition| Intent::Open { partition }),
-            );
-            match self.commit(atom).await? {
-                Ok(_) => return Ok(stream),
-                Err(Refusal::Unexpected { key }) if key == name_key => {
-                    return Err(StoreError::StreamExists(new.name));
-                }
-                // Another stream took the numbers first: take the next ones.
-                Err(Refusal::Unexpected { .. }) => {}
-                Err(refusal) => return Err(refusal.into()),
-            }
-        }
-    }
-
-    /// Ends a stream with its records and every offset that was committed in it.
-    pub async fn delete_stream(&self, name: &str) -> Result<(), StoreError> {
-        self.delete_if(name, |_| true).await
-    }
-
-    /// The same for this incarnation alone: a namesake that was made meanwhile stays.
-    pub async fn delete_this_stream(&self, this: &Stream) -> Result<(), StoreError> {
-        self.delete_if(&this.name, |found| found == this.id).await
-    }
-
-    async fn delete_if(
-        &self,
-        name: &str,
-        is_meant: impl Fn(StreamId) -> bool,
-    ) -> Result<(), StoreError> {
-        loop {
-            let (stream, entry) = self.stream_entry(name)?;
-            if !is_meant(stream.id) {
-                return Err(StoreError::UnknownStream(stream.name.clone()));
-            }
-            let expect = Expect::Version(entry.version);
-            let mut atom = vec![
-                Intent::Put {
-                    key: Key::Stream(stream.name.clone()),
-                    value: None,
-                    expect,
-                },
-                remove(Key::StreamName(stream.id)),
-            ];
-            atom.extend(self.commits_of_stream(&stream.name).into_iter().map(remove));
-            atom.extend(
-                stream
-                    .partitions
-                    .iter()
-                    .map(|&partition| Intent::Drop { partition }),
-            );
-            match self.commit(atom).await? {
-                Ok(_) => return Ok(()),
-                Err(Refusal::Unexpected { .. }) => {}
-                Err(refusal) => return Err(refusal.into()),
-            }
-        }
+    pub fn all_streams(&self) -> impl Iterator<Item = Arc<Stream>> + use<> {
+        let found = self.each(streams_from("".into()));
+        found.filter_map(|(_, entry)| stream_of(entry))
     }
 
     /// Replaces a stream's settings by what `change` makes of them, and waits until that is
@@ -179,34 +101,6 @@ impl View {
         Ok((stream, entry))
     }
 
-    fn lay_out(&self, new: &NewStream, first_partition: u64, stamp: u64) -> Stream {
-        let created = self.store.clock.now();
-        let shard = |(number, range): (u32, HashRange)| Shard {
-            number: ShardNumber(number),
-            partition: PartitionIndex(number),
-            range,
-            stamp: Stamp(stamp),
-            first: Offset(0),
-            created,
-            closed: None,
-            parents: Vec::new(),
-        };
-        let count = u64::from(new.partition_count);
-        Stream {
-            name: new.name.clone(),
-            id: StreamId::random(),
-            created,
-            partitions: (first_partition..first_partition + count)
-                .map(PartitionId)
-                .collect(),
-            shards: (0..)
-                .zip(HashRange::uniform(new.partition_count))
-                .map(shard)
-                .collect(),
-            settings: new.settings.clone(),
-        }
-    }
-
     /// Where a counter stands, ready to be advanced under that condition.
     pub(super) fn counter(&self, counter: Counter, first: u64) -> CounterAt {
         let key = Key::Counter(counter);
@@ -236,13 +130,9 @@ pub(super) struct CounterAt {
 }
 
 impl CounterAt {
-    /// Takes the next `count` numbers, provided that nobody else has.
-    pub fn advanced_by(&self, count: u64) -> Intent {
-        put(
-            self.key.clone(),
-            Value::Counter(self.next + count),
-            self.expect,
-        )
+    /// Takes the numbers before `next`, provided that nobody else has.
+    pub fn advanced_to(&self, next: u64) -> Intent {
+        put(self.key.clone(), Value::Counter(next), self.expect)
     }
 }
 
@@ -267,37 +157,13 @@ pub(super) fn atom(intents: impl IntoIterator<Item = Intent>) -> Atom {
     intents.into_iter().collect()
 }
 
+fn streams_from(name: Name) -> Range<Key> {
+    Key::Stream(name)..Key::StreamName(StreamId::default())
+}
+
 fn stream_of(entry: Entry) -> Option<Arc<Stream>> {
     match entry.value {
         Value::Stream(stream) => Some(stream),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Clock;
-    use crate::store::{Memory, Store};
-
-    #[tokio::test]
-    async fn who_deletes_a_stream_that_is_gone_leaves_its_namesake_alone() {
-        let clock = Clock::system();
-        let store = Store::new(Arc::new(Memory::new(clock.clone(), 1 << 20)), clock);
-        let new = NewStream {
-            name: "orders".into(),
-            partition_count: 1,
-            settings: Settings::default(),
-        };
-        let view = store.view();
-        let first = view.create_stream(new.clone()).await.expect("a new name");
-        view.delete_stream("orders").await.expect("it is there");
-        let second = view.create_stream(new).await.expect("a free name");
-
-        let refused = view.delete_this_stream(&first).await;
-
-        assert_eq!(refused, Err(StoreError::UnknownStream("orders".into())));
-        let found = view.stream("orders").expect("the namesake");
-        assert_eq!(found.id, second.id);
     }
 }

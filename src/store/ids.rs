@@ -116,6 +116,13 @@ impl<'b, C> Decode<'b, C> for HashKey {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
+impl Name {
+    /// The smallest name behind this one: this one with the smallest character appended.
+    pub fn successor(&self) -> Name {
+        format!("{self}\0").into()
+    }
+}
+
 impl std::ops::Deref for Name {
     type Target = str;
 

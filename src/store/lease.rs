@@ -28,18 +28,27 @@ impl View {
     }
 
     /// Names of all stored groups, in order: those with a membership and those with commits only.
-    pub fn groups(&self) -> Vec<Name> {
-        let end = commit_key("", "", 0);
-        let found = self.scan(Key::Group("".into())..Key::Commit(end), usize::MAX);
-        let mut names: Vec<Name> = found
-            .into_iter()
-            .filter_map(|(key, _)| match key {
-                Key::Group(name) => Some(name),
-                _ => None,
-            })
-            .collect();
-        names.dedup();
-        names
+    pub fn groups(&self) -> impl Iterator<Item = Name> + use<> {
+        let end = Key::Commit(commit_key("", "", 0));
+        let found = self.each(Key::Group("".into())..end);
+        found.filter_map(|(key, _)| match key {
+            Key::Group(name) => Some(name),
+            _ => None,
+        })
+    }
+
+    /// Names of the groups that have commits, in order.
+    pub(super) fn committers(&self) -> impl Iterator<Item = Name> + use<> {
+        let view = self.clone();
+        let mut from = commit_key("", "", 0);
+        std::iter::from_fn(move || {
+            let range = Key::Commit(from.clone())..commits_end();
+            let (Key::Commit(CommitKey { group, .. }), _) = view.scan(range, 1).pop()? else {
+                return None;
+            };
+            from = commit_key(&group.successor(), "", 0);
+            Some(group)
+        })
     }
 
     /// Stores a group's membership; its place is taken when this returns.
@@ -93,12 +102,12 @@ impl View {
     /// A group's committed offset of one partition of this incarnation of the stream.
     pub fn committed(
         &self,
-        group: &str,
+        group: &Name,
         stream: &Stream,
         partition: PartitionIndex,
     ) -> Option<Commit> {
         let key = CommitKey {
-            group: group.into(),
+            group: group.clone(),
             stream: stream.name.clone(),
             partition,
         };
@@ -121,29 +130,24 @@ impl View {
     /// All of a group's committed offsets, as they are stored.
     pub(super) fn commit_entries(&self, group: &str) -> Vec<(Key, Entry)> {
         let first = Key::Commit(commit_key(group, "", 0));
-        let end = Key::Commit(commit_key(&format!("{group}\0"), "", 0));
+        let end = Key::Commit(commit_key(&Name::from(group).successor(), "", 0));
         self.scan(first..end, usize::MAX)
     }
 
     /// Keys of every group's commits. Reads all of them: for rare occasions only.
     pub(super) fn all_commits(&self) -> impl Iterator<Item = CommitKey> + use<> {
         let first = Key::Commit(commit_key("", "", 0));
-        // No group name reaches the largest character.
-        let end = Key::Commit(commit_key("\u{10FFFF}", "", 0));
-        let found = self.scan(first..end, usize::MAX).into_iter();
+        let found = self.each(first..commits_end());
         found.filter_map(|(key, _)| match key {
             Key::Commit(key) => Some(key),
             _ => None,
         })
     }
+}
 
-    /// Keys of every group's commits in one stream.
-    pub(super) fn commits_of_stream(&self, stream: &str) -> Vec<Key> {
-        let all = self.all_commits();
-        all.filter(|key| &*key.stream == stream)
-            .map(Key::Commit)
-            .collect()
-    }
+/// Behind every commit: no group's name reaches the largest character.
+fn commits_end() -> Key {
+    Key::Commit(commit_key("\u{10FFFF}", "", 0))
 }
 
 fn commit_key(group: &str, stream: &str, partition: u32) -> CommitKey {

@@ -9,6 +9,7 @@ mod crc;
 mod engine;
 mod error;
 mod ids;
+mod known;
 mod lease;
 mod partition;
 mod producers;

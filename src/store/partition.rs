@@ -97,7 +97,7 @@ impl View {
                 return Ok(ProducerId(id.cast_signed()));
             }
             let counter = self.counter(Counter::Producer, 0);
-            let atom = vec![counter.advanced_by(PRODUCER_IDS_RESERVED)];
+            let atom = vec![counter.advanced_to(counter.next + PRODUCER_IDS_RESERVED)];
             match self.commit(atom).await? {
                 Ok(_) => {
                     let reserved = counter.next..counter.next + PRODUCER_IDS_RESERVED;

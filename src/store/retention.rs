@@ -13,6 +13,10 @@ use super::{Name, Offset, PartitionIndex, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::yield_now;
+
+/// Partitions that are looked at before others have their turn.
+const PARTITIONS_AT_ONCE: u32 = 64;
 
 /// How long things are kept and how often that is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +63,7 @@ impl Retention {
         let mut commits = 0;
         for group in view.groups_with_commits() {
             commits += view.expire_commits(&group, self.offsets_ms, now).await?;
+            yield_now().await;
         }
         Ok(Released {
             partitions,
@@ -86,6 +91,10 @@ impl View {
                     }
                     Err(error) => return Err(error),
                 }
+                // A hundred thousand partitions must not keep a request waiting.
+                if index % PARTITIONS_AT_ONCE == 0 {
+                    yield_now().await;
+                }
             }
         }
         if trims.is_empty() {
@@ -97,8 +106,8 @@ impl View {
 
     /// Every group that is stored or has committed, in order.
     fn groups_with_commits(&self) -> Vec<Name> {
-        let mut names = self.groups();
-        names.extend(self.all_commits().map(|key| key.group));
+        let mut names: Vec<Name> = self.groups().collect();
+        names.extend(self.committers());
         names.sort_unstable();
         names.dedup();
         names

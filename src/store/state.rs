@@ -31,6 +31,40 @@ pub enum Key {
     Cluster,
 }
 
+impl Key {
+    /// The smallest key behind this one.
+    pub fn successor(&self) -> Key {
+        match self {
+            Key::Counter(Counter::Partition) => Key::Counter(Counter::Stamp),
+            Key::Counter(Counter::Stamp) => Key::Counter(Counter::Producer),
+            Key::Counter(Counter::Producer) => Key::Stream("".into()),
+            Key::Stream(name) => Key::Stream(name.successor()),
+            Key::StreamName(id) => match id.0.as_u128().checked_add(1) {
+                Some(next) => Key::StreamName(StreamId(uuid::Uuid::from_u128(next))),
+                None => Key::Group("".into()),
+            },
+            Key::Group(name) => Key::Group(name.successor()),
+            Key::Commit(key) => Key::Commit(key.successor()),
+            // Nothing is behind the last.
+            Key::Cluster => Key::Cluster,
+        }
+    }
+}
+
+impl CommitKey {
+    fn successor(&self) -> CommitKey {
+        let next = self.partition.0.checked_add(1);
+        CommitKey {
+            group: self.group.clone(),
+            stream: match next {
+                Some(_) => self.stream.clone(),
+                None => self.stream.successor(),
+            },
+            partition: PartitionIndex(next.unwrap_or(0)),
+        }
+    }
+}
+
 /// The counters that are never reused, even after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(index_only)]
@@ -153,5 +187,36 @@ mod shared {
         context: &mut C,
     ) -> Result<Arc<T>, minicbor::decode::Error> {
         T::decode(d, context).map(Arc::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_lies_between_a_key_and_its_successor() {
+        let commit = |stream: &str, partition| {
+            Key::Commit(CommitKey {
+                group: "g".into(),
+                stream: stream.into(),
+                partition: PartitionIndex(partition),
+            })
+        };
+        let pairs = [
+            (Key::Counter(Counter::Producer), Key::Stream("".into())),
+            (Key::Stream("a".into()), Key::Stream("a\0".into())),
+            (Key::Group("g".into()), Key::Group("g\0".into())),
+            (commit("s", 6), commit("s", 7)),
+            (commit("s", u32::MAX), commit("s\0", 0)),
+            (
+                Key::StreamName(StreamId(uuid::Uuid::max())),
+                Key::Group("".into()),
+            ),
+        ];
+        for (key, successor) in pairs {
+            assert!(key < successor, "{key:?}");
+            assert_eq!(key.successor(), successor);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::Position;
 use super::engine::{Answer, Atom, Decision, Engine, EngineError, Observed, Refusal};
 use super::error::StoreError;
+use super::known::KnownStreams;
 use super::state::{Entry, Key};
 use crate::clock::Clock;
 use parking_lot::Mutex;
@@ -11,12 +12,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Values read at a time where all of them are looked at.
+const PAGE_COUNT: usize = 1024;
+
 /// The streams, their records and the groups that read them, over one engine.
 pub struct Store {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) clock: Clock,
     /// Producer ids that are reserved in the log and not yet handed out.
     pub(super) producer_ids: Mutex<Range<u64>>,
+    pub(super) known: KnownStreams,
 }
 
 impl Store {
@@ -25,6 +30,7 @@ impl Store {
             engine,
             clock,
             producer_ids: Mutex::new(0..0),
+            known: KnownStreams::default(),
         })
     }
 
@@ -81,6 +87,22 @@ impl View {
 
     pub(super) fn scan(&self, range: Range<Key>, count_max: usize) -> Vec<(Key, Entry)> {
         self.see(self.engine().scan(range, count_max))
+    }
+
+    /// The same page by page, so that nobody waits for more than one: what changes meanwhile may be
+    /// seen before or after.
+    pub(super) fn each(&self, range: Range<Key>) -> impl Iterator<Item = (Key, Entry)> + use<> {
+        let view = self.clone();
+        let Range { start, end } = range;
+        let mut next = Some(start);
+        let pages = std::iter::from_fn(move || {
+            let page = view.scan(next.take()?..end.clone(), PAGE_COUNT);
+            if page.len() == PAGE_COUNT {
+                next = page.last().map(|(key, _)| key.successor());
+            }
+            Some(page)
+        });
+        pages.flatten()
     }
 
     /// Commits one atom; its place is taken when this returns, the future is the rest.

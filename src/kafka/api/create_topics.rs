@@ -6,16 +6,15 @@
 use crate::kafka::cx::Cx;
 use crate::kafka::error::{ApiError, Code, NONE};
 use crate::kafka::reply::Reply;
-use crate::kafka::topic;
+use crate::kafka::topic::{self, NewTopics};
 use crate::kafka::topic_settings::{Bounds, Change, Operation, changed};
-use crate::store::{Settings, Stream};
+use crate::store::{NewStream, Settings, Stream};
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, CreateTopicsResponse, TopicName};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::describe_configs::created_settings;
 
@@ -38,36 +37,47 @@ pub async fn handle(
         .iter()
         .map(|topic| partitions_asked(cx, topic))
         .sum();
-    let mut results = Vec::with_capacity(counts.len());
+    let mut new = NewTopics::default();
+    let mut judged = Vec::with_capacity(counts.len());
     for topic in request.topics {
         let Some(count) = counts.remove(&topic.name) else {
             continue;
         };
-        let made = match (count, all) {
+        let verdict = match (count, all) {
             (2.., _) => Err(ApiError::new(Code::InvalidRequest, "Duplicate topic name.")),
             (_, all) if all > PARTITIONS_MAX => Err(ApiError::new(
                 Code::PolicyViolation,
                 "Excessively large number of partitions per request.",
             )),
-            _ => create(cx, &topic, request.validate_only).await,
+            _ => judge(cx, &topic),
         };
-        results.push(match made {
-            Ok(made) => accepted(topic.name, &made, version),
-            Err(error) => refused(topic.name, &error),
+        let verdict = verdict.and_then(|wanted| {
+            if !request.validate_only {
+                new.add(wanted.stream.clone())?;
+            }
+            Ok(wanted)
         });
+        judged.push((topic.name, verdict));
     }
-    Reply::Now(CreateTopicsResponse::default().with_topics(results))
+    let mut made = new.make(cx).await;
+    let results = judged.into_iter().map(|(name, verdict)| {
+        // None that was only to be validated is made.
+        let stream = made.remove(name.as_str()).transpose();
+        match verdict.and_then(|wanted| Ok((wanted, stream?))) {
+            Ok((wanted, stream)) => accepted(name, &wanted, stream.as_deref(), version),
+            Err(error) => refused(name, &error),
+        }
+    });
+    Reply::Now(CreateTopicsResponse::default().with_topics(results.collect()))
 }
 
-/// A topic that passed every check, and its stream unless it was only to be validated.
-struct Made {
-    partition_count: u32,
+/// A topic that passed every check.
+struct Wanted {
+    stream: NewStream,
     replication_factor: i16,
-    settings: Settings,
-    stream: Option<Arc<Stream>>,
 }
 
-async fn create(cx: &Cx, asked: &CreatableTopic, validate_only: bool) -> Result<Made, ApiError> {
+fn judge(cx: &Cx, asked: &CreatableTopic) -> Result<Wanted, ApiError> {
     if &**asked.name == METADATA_TOPIC {
         let text = format!("Creation of internal topic {METADATA_TOPIC} is prohibited.");
         return Err(ApiError::new(Code::InvalidRequest, text));
@@ -77,18 +87,15 @@ async fn create(cx: &Cx, asked: &CreatableTopic, validate_only: bool) -> Result<
         [] => (partition_count(cx, asked)?, replication_factor(asked)?),
         assignments => assigned(cx, asked, assignments)?,
     };
-    let settings = settings(cx, &asked.configs)?;
-    let mut made = Made {
+    let stream = NewStream {
+        name: asked.name.as_str().into(),
         partition_count,
-        replication_factor,
-        settings,
-        stream: None,
+        settings: settings(cx, &asked.configs)?,
     };
-    if !validate_only {
-        let settings = made.settings.clone();
-        made.stream = Some(topic::create(cx, &asked.name, partition_count, settings).await?);
-    }
-    Ok(made)
+    Ok(Wanted {
+        stream,
+        replication_factor,
+    })
 }
 
 fn partitions_asked(cx: &Cx, asked: &CreatableTopic) -> u64 {
@@ -172,19 +179,23 @@ fn settings(cx: &Cx, configs: &[CreatableTopicConfig]) -> Result<Settings, ApiEr
     changed(&Settings::default(), &changes, Bounds::of(cx))
 }
 
-fn accepted(name: TopicName, made: &Made, version: i16) -> CreatableTopicResult {
-    let count = i32::try_from(made.partition_count).unwrap_or(i32::MAX);
+fn accepted(
+    name: TopicName,
+    wanted: &Wanted,
+    stream: Option<&Stream>,
+    version: i16,
+) -> CreatableTopicResult {
+    let count = i32::try_from(wanted.stream.partition_count).unwrap_or(i32::MAX);
     let base = CreatableTopicResult::default()
         .with_name(name)
         .with_error_code(NONE);
     if version < 5 {
         return base;
     }
-    let id = made.stream.as_ref().map(|stream| stream.id.0);
-    base.with_topic_id(id.unwrap_or_default())
+    base.with_topic_id(stream.map(|stream| stream.id.0).unwrap_or_default())
         .with_num_partitions(count)
-        .with_replication_factor(made.replication_factor)
-        .with_configs(Some(created_settings(&made.settings)))
+        .with_replication_factor(wanted.replication_factor)
+        .with_configs(Some(created_settings(&wanted.stream.settings)))
 }
 
 fn refused(name: TopicName, error: &ApiError) -> CreatableTopicResult {

@@ -5,11 +5,13 @@
 use crate::kafka::cx::Cx;
 use crate::kafka::error::{ApiError, Code, NONE};
 use crate::kafka::reply::Reply;
-use crate::store::StreamId;
+use crate::kafka::text::text;
+use crate::store::{Stream, StreamId};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
 use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 pub async fn handle(
@@ -27,18 +29,29 @@ pub async fn handle(
             .entry((topic.name.clone(), topic.topic_id))
             .or_default() += 1;
     }
-    let mut responses = Vec::with_capacity(counts.len());
+    let mut judged = Vec::with_capacity(counts.len());
     for topic in asked {
         let Some(count) = counts.remove(&(topic.name.clone(), topic.topic_id)) else {
             continue;
         };
-        let (topic, deleted) = match count {
-            1 => delete(cx, topic).await,
-            _ => (topic, Err(invalid("Duplicate topic name or id."))),
+        let found = match count {
+            1 => find(cx, &topic),
+            _ => Err(invalid("Duplicate topic name or id.")),
         };
-        responses.push(result(topic, deleted, version));
+        judged.push((topic, found));
     }
-    Reply::Now(DeleteTopicsResponse::default().with_responses(responses))
+    let streams = judged.iter().filter_map(|(_, found)| found.as_ref().ok());
+    let streams: Vec<_> = streams.cloned().collect();
+    // The topics that were meant, even if others have taken their names since.
+    let mut deleted = cx.store.delete_streams(&streams).await.into_iter();
+    let responses = judged.into_iter().map(|(topic, found)| {
+        let outcome = match &found {
+            Ok(_) => deleted.next().unwrap_or(Ok(())).map_err(ApiError::from),
+            Err(error) => Err(error.clone()),
+        };
+        result(completed(topic, found.ok().as_deref()), outcome, version)
+    });
+    Reply::Now(DeleteTopicsResponse::default().with_responses(responses.collect()))
 }
 
 fn named(name: TopicName) -> DeleteTopicState {
@@ -49,9 +62,8 @@ fn invalid(text: &str) -> ApiError {
     ApiError::new(Code::InvalidRequest, text)
 }
 
-/// Deletes, and completes name and id by each other.
-async fn delete(cx: &Cx, topic: DeleteTopicState) -> (DeleteTopicState, Result<(), ApiError>) {
-    let stream = match (&topic.name, topic.topic_id) {
+fn find(cx: &Cx, topic: &DeleteTopicState) -> Result<Arc<Stream>, ApiError> {
+    match (&topic.name, topic.topic_id) {
         (Some(_), id) if !id.is_nil() => {
             Err(invalid("You may not specify both topic name and id."))
         }
@@ -61,17 +73,17 @@ async fn delete(cx: &Cx, topic: DeleteTopicState) -> (DeleteTopicState, Result<(
             let found = cx.store.stream_by_id(StreamId(id));
             found.ok_or_else(|| Code::UnknownTopicId.into())
         }
-    };
-    let stream = match stream {
-        Ok(stream) => stream,
-        Err(error) => return (topic, Err(error)),
-    };
-    let topic = topic
-        .with_name(Some(TopicName(crate::kafka::text::text(&stream.name))))
-        .with_topic_id(stream.id.0);
-    // The topic that was meant, even if another has taken its name since.
-    let deleted = cx.store.delete_this_stream(&stream).await;
-    (topic, deleted.map_err(ApiError::from))
+    }
+}
+
+/// Name and id, of which the client gave one.
+fn completed(topic: DeleteTopicState, stream: Option<&Stream>) -> DeleteTopicState {
+    match stream {
+        Some(stream) => topic
+            .with_name(Some(TopicName(text(&stream.name))))
+            .with_topic_id(stream.id.0),
+        None => topic,
+    }
 }
 
 fn result(

@@ -7,9 +7,9 @@
 
 use crate::kafka::cx::{Cx, LEADER_EPOCH};
 use crate::kafka::error::{ApiError, Code, NONE};
-use crate::kafka::reply::Reply;
-use crate::kafka::topic;
-use crate::store::{Name, Settings, Stream, StreamId};
+use crate::kafka::reply::{Charged, Reply};
+use crate::kafka::topic::{self, NewTopics};
+use crate::store::{Name, NewStream, Settings, Stream, StreamId};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -18,26 +18,57 @@ use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::HashSet;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 /// Topics that one request may make; the others are unknown until it is asked again.
 const CREATED_MAX: usize = 1000;
 
-pub async fn handle(cx: &Cx, request: MetadataRequest, version: i16) -> Reply<MetadataResponse> {
+/// What a partition takes, as it is told and as it is written.
+const PARTITION_BYTES: usize = 200;
+/// Answers this small take no room.
+const SMALL_BYTES: usize = 64 << 10;
+
+pub async fn handle(
+    cx: &Cx,
+    request: MetadataRequest,
+    version: i16,
+) -> Reply<Charged<MetadataResponse>> {
     let may_create =
         cx.config.auto_create_topics && (version < 4 || request.allow_auto_topic_creation);
     let topics = match asked(request.topics, version) {
         Asked::All => all(cx),
         Asked::These(topics) => these(cx, topics, may_create, version).await,
     };
-    Reply::Now(
-        MetadataResponse::default()
-            .with_brokers(vec![broker(cx)])
-            .with_cluster_id(Some(cx.broker.cluster_id.clone()))
-            .with_controller_id(cx.broker.id)
-            .with_topics(topics),
-    )
+    let room = room(cx, &topics).await;
+    let topics = topics.into_iter().map(|(asked, found)| match found {
+        Ok(stream) => told(cx, &stream),
+        Err(error) => missing(asked, &error, version),
+    });
+    let response = MetadataResponse::default()
+        .with_brokers(vec![broker(cx)])
+        .with_cluster_id(Some(cx.broker.cluster_id.clone()))
+        .with_controller_id(cx.broker.id)
+        .with_topics(topics.collect());
+    Reply::Now(Charged { response, room })
 }
+
+/// Twenty bytes may ask for every partition there is, on ten thousand connections at once: a large
+/// answer waits for room, and keeps it until it is written.
+async fn room(cx: &Cx, topics: &[LookedUp]) -> Option<OwnedSemaphorePermit> {
+    let partitions = |(_, found): &LookedUp| match found {
+        Ok(stream) => stream.partitions.len() + 1,
+        Err(_) => 1,
+    };
+    let bytes = PARTITION_BYTES * topics.iter().map(partitions).sum::<usize>();
+    match bytes {
+        ..=SMALL_BYTES => None,
+        _ => Some(cx.budget.response(bytes).await),
+    }
+}
+
+/// A topic that was asked for, if there is one.
+type LookedUp = (MetadataRequestTopic, Result<Arc<Stream>, ApiError>);
 
 enum Asked {
     All,
@@ -57,9 +88,10 @@ fn asked(topics: Option<Vec<MetadataRequestTopic>>, version: i16) -> Asked {
     }
 }
 
-fn all(cx: &Cx) -> Vec<MetadataResponseTopic> {
+fn all(cx: &Cx) -> Vec<LookedUp> {
     let streams = cx.store.all_streams();
-    streams.iter().map(|stream| found(cx, stream)).collect()
+    let nobody = MetadataRequestTopic::default;
+    streams.map(|stream| (nobody(), Ok(stream))).collect()
 }
 
 async fn these(
@@ -67,27 +99,50 @@ async fn these(
     topics: Vec<MetadataRequestTopic>,
     may_create: bool,
     version: i16,
-) -> Vec<MetadataResponseTopic> {
-    let mut created = 0;
-    let mut answers = Vec::with_capacity(topics.len());
-    for asked in topics {
-        let answer = match (by_name_or_id(cx, &asked, version), &asked.name) {
+) -> Vec<LookedUp> {
+    let mut new = NewTopics::default();
+    let looked_up = topics.into_iter().map(|asked| {
+        let found = match (by_name_or_id(cx, &asked, version), &asked.name) {
             (Err(error), Some(name)) if error.code == Code::UnknownTopicOrPartition => {
-                if may_create && created < CREATED_MAX {
-                    created += 1;
-                    create(cx, name).await
-                } else {
-                    Err(error)
-                }
+                let is_to_be_made = may_create && new.len() < CREATED_MAX;
+                Err(match is_to_be_made.then(|| add(cx, &mut new, name)) {
+                    Some(Err(refused)) => refused,
+                    Some(Ok(())) | None => error,
+                })
             }
-            (looked_up, _) => looked_up,
+            (found, _) => found,
         };
-        answers.push(match answer {
-            Ok(stream) => found(cx, &stream),
-            Err(error) => missing(asked, &error, version),
-        });
+        (asked, found)
+    });
+    let looked_up: Vec<_> = looked_up.collect();
+    let made = new.make(cx).await;
+    let completed = looked_up.into_iter().map(|(asked, found)| {
+        let made = asked.name.as_ref().and_then(|name| made.get(name.as_str()));
+        let found = match made {
+            // Somebody else made it first.
+            Some(Err(error)) if error.code == Code::TopicAlreadyExists => {
+                by_name_or_id(cx, &asked, version)
+            }
+            Some(made) => made.clone(),
+            None => found,
+        };
+        (asked, found)
+    });
+    completed.collect()
+}
+
+/// Has a topic made that is durable and visible when the answer leaves, which can therefore be
+/// without error; Kafka's own brokers answer 3 and let the client ask again.
+fn add(cx: &Cx, new: &mut NewTopics, name: &str) -> Result<(), ApiError> {
+    if topic::is_internal(name) {
+        return Err(Code::UnknownTopicOrPartition.into());
     }
-    answers
+    topic::check_new(cx, name)?;
+    new.add(NewStream {
+        name: name.into(),
+        partition_count: cx.config.num_partitions,
+        settings: Settings::default(),
+    })
 }
 
 fn by_name_or_id(
@@ -110,20 +165,7 @@ fn by_name_or_id(
     }
 }
 
-/// The topic is durable and visible when this returns, so the answer can be without error;
-/// Kafka's own brokers answer 3 and let the client ask again.
-async fn create(cx: &Cx, name: &str) -> Result<Arc<Stream>, ApiError> {
-    if topic::is_internal(name) {
-        return Err(Code::UnknownTopicOrPartition.into());
-    }
-    let made = topic::create(cx, name, cx.config.num_partitions, Settings::default()).await;
-    match made {
-        Err(error) if error.code == Code::TopicAlreadyExists => Ok(cx.store.stream(name)?),
-        made => made,
-    }
-}
-
-fn found(cx: &Cx, stream: &Stream) -> MetadataResponseTopic {
+fn told(cx: &Cx, stream: &Stream) -> MetadataResponseTopic {
     let indices = 0..i32::try_from(stream.partitions.len()).unwrap_or(i32::MAX);
     MetadataResponseTopic::default()
         .with_error_code(NONE)

@@ -108,9 +108,10 @@ fn committed(
 
 fn these(cx: &Cx, group: &str, topic: TopicName, indices: Vec<i32>) -> (TopicName, Vec<Found>) {
     let stream = cx.store.stream(&topic).ok();
+    let group = Name::from(group);
     let commit = |index: i32| {
         let partition = PartitionIndex(u32::try_from(index).ok()?);
-        cx.store.committed(group, stream.as_ref()?, partition)
+        cx.store.committed(&group, stream.as_ref()?, partition)
     };
     let partitions = indices.iter().map(|&index| found(index, commit(index)));
     (topic, partitions.collect())

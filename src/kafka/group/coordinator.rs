@@ -202,7 +202,7 @@ impl Groups {
 
     /// All groups, by name.
     pub fn list(&self, view: &View) -> BTreeMap<Name, Described> {
-        let mut names = view.groups();
+        let mut names: Vec<Name> = view.groups().collect();
         names.extend(self.live.lock().slots.keys().cloned());
         let described = |name: Name| Some((name.clone(), self.describe(view, &name)?));
         names.into_iter().filter_map(described).collect()

@@ -87,10 +87,7 @@ fn refuse_unserved(input: &Input, is_on_demand: bool) -> Result<(), ApiError> {
 
 fn refuse_beyond_quota(cx: &Cx, more: u32) -> Result<(), ApiError> {
     let streams = cx.store.all_streams();
-    let current: usize = streams
-        .iter()
-        .map(|stream| stream.open_shards().count())
-        .sum();
+    let current: usize = streams.map(|stream| stream.open_shards().count()).sum();
     let more = usize::try_from(more).unwrap_or(usize::MAX);
     if current.saturating_add(more) <= OPEN_SHARDS_MAX {
         return Ok(());

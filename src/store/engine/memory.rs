@@ -88,6 +88,10 @@ impl Engine for Memory {
         self.kept.lock().sequencer.scan(range, count_max)
     }
 
+    fn streams_changed(&self) -> Position {
+        self.kept.lock().sequencer.streams_changed()
+    }
+
     fn status(&self, partition: PartitionId) -> Option<Status> {
         self.kept.lock().shown.status(partition)
     }

@@ -43,6 +43,10 @@ pub trait Engine: Send + Sync + 'static {
     /// Values of the keyed state in key order, at most `count_max`.
     fn scan(&self, range: Range<Key>, count_max: usize) -> Observed<Vec<(Key, Entry)>>;
 
+    /// The newest commit that changed a stream: whoever has read one since then need not read it
+    /// again. Waits for nobody.
+    fn streams_changed(&self) -> Position;
+
     /// Where a partition begins and ends for readers; `None` once its stream is gone.
     fn status(&self, partition: PartitionId) -> Option<Status>;
 

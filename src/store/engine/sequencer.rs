@@ -28,6 +28,8 @@ pub struct Sequencer {
 }
 
 const TABLES: usize = 6;
+/// The table of [`Key::Stream`].
+const STREAMS: usize = 1;
 
 /// Where a partition's next batch goes, and who wrote to it.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -162,6 +164,11 @@ impl Sequencer {
                 self.partitions.remove(partition);
             }
         }
+    }
+
+    /// The newest commit that changed a stream.
+    pub fn streams_changed(&self) -> Position {
+        self.changed[STREAMS]
     }
 
     pub fn get(&self, key: &Key) -> Observed<Option<Entry>> {
@@ -301,7 +308,7 @@ impl Sequencer {
 fn table(key: &Key) -> usize {
     match key {
         Key::Counter(_) => 0,
-        Key::Stream(_) => 1,
+        Key::Stream(_) => STREAMS,
         Key::StreamName(_) => 2,
         Key::Group(_) => 3,
         Key::Commit(_) => 4,

@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 /// One shared write-ahead log on a local disk, folded later by partition.
@@ -123,6 +124,10 @@ impl Engine for Local {
 
     fn scan(&self, range: Range<Key>, count_max: usize) -> Observed<Vec<(Key, Entry)>> {
         self.shared.core.lock().sequencer.scan(range, count_max)
+    }
+
+    fn streams_changed(&self) -> Position {
+        Position(self.shared.streams_changed.load(Ordering::Acquire))
     }
 
     fn status(&self, partition: PartitionId) -> Option<Status> {

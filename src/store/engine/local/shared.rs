@@ -18,6 +18,7 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{oneshot, watch};
 
 /// Locks are taken in the order of these fields, and none is held across a wait. `core` and
@@ -43,6 +44,8 @@ pub struct Shared {
     pub progress: watch::Sender<Progress>,
     /// Its own, so that those who wait for the end are not woken by every group.
     pub failure: watch::Sender<Option<EngineError>>,
+    /// Written under `core`, for those who do without it.
+    pub streams_changed: AtomicU64,
 }
 
 /// What others may wait for.
@@ -138,6 +141,7 @@ impl Shared {
             durable: opened.core.sequencer.last(),
             ..Progress::default()
         };
+        let streams_changed = opened.core.sequencer.streams_changed();
         Shared {
             disk,
             clock,
@@ -155,6 +159,7 @@ impl Shared {
             to_tidy: Condvar::new(),
             progress: watch::Sender::new(progress),
             failure: watch::Sender::new(None),
+            streams_changed: AtomicU64::new(streams_changed.0),
         }
     }
 
@@ -177,6 +182,11 @@ impl Shared {
             }
         };
         let (commits, decisions) = core.decide(judged, self.clock.now());
+        let streams_changed = core.sequencer.streams_changed().0;
+        if self.streams_changed.load(Ordering::Relaxed) != streams_changed {
+            self.streams_changed
+                .store(streams_changed, Ordering::Release);
+        }
         let waiting = Waiting { sender, decisions };
         let has_effects = !commits.is_empty();
         if !has_effects {

@@ -178,6 +178,10 @@ impl Engine for Delaying {
         self.state.lock().sequencer.scan(range, count_max)
     }
 
+    fn streams_changed(&self) -> Position {
+        self.state.lock().sequencer.streams_changed()
+    }
+
     fn status(&self, partition: PartitionId) -> Option<Status> {
         self.state.lock().shown.status(partition)
     }
