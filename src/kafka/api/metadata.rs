@@ -43,7 +43,7 @@ pub async fn handle(
     let room = room(cx, &topics).await;
     let topics = topics.into_iter().map(|(asked, found)| match found {
         Ok(stream) => told(cx, &stream),
-        Err(error) => missing(asked, &error, version),
+        Err(code) => missing(asked, code, version),
     });
     let response = MetadataResponse::default()
         .with_brokers(vec![broker(cx)])
@@ -67,8 +67,8 @@ async fn room(cx: &Cx, topics: &[LookedUp]) -> Option<OwnedSemaphorePermit> {
     }
 }
 
-/// A topic that was asked for, if there is one.
-type LookedUp = (MetadataRequestTopic, Result<Arc<Stream>, ApiError>);
+/// A topic that was asked for, if there is one. A hundred thousand may be unknown: no text is kept.
+type LookedUp = (MetadataRequestTopic, Result<Arc<Stream>, Code>);
 
 enum Asked {
     All,
@@ -112,7 +112,7 @@ async fn these(
             }
             (found, _) => found,
         };
-        (asked, found)
+        (asked, found.map_err(|error| error.code))
     });
     let looked_up: Vec<_> = looked_up.collect();
     let made = new.make(cx).await;
@@ -121,9 +121,9 @@ async fn these(
         let found = match made {
             // Somebody else made it first.
             Some(Err(error)) if error.code == Code::TopicAlreadyExists => {
-                by_name_or_id(cx, &asked, version)
+                by_name_or_id(cx, &asked, version).map_err(|error| error.code)
             }
-            Some(made) => made.clone(),
+            Some(made) => made.clone().map_err(|error| error.code),
             None => found,
         };
         (asked, found)
@@ -185,14 +185,14 @@ fn partition(cx: &Cx, index: i32) -> MetadataResponsePartition {
         .with_isr_nodes(vec![cx.broker.id])
 }
 
-fn missing(asked: MetadataRequestTopic, error: &ApiError, version: i16) -> MetadataResponseTopic {
+fn missing(asked: MetadataRequestTopic, code: Code, version: i16) -> MetadataResponseTopic {
     // The name may be null from v12 on only.
     let name = match version {
         12.. => asked.name,
         _ => Some(asked.name.unwrap_or_default()),
     };
     MetadataResponseTopic::default()
-        .with_error_code(error.code())
+        .with_error_code(code.code())
         .with_name(name)
         .with_topic_id(asked.topic_id)
 }
