@@ -1,7 +1,7 @@
 //! The rows of the Kafka face.
 
 use super::perf::Tool;
-use super::{Consume, Latency, Perf, Produce, Settings};
+use super::{Consume, Latency, Perf, Produce};
 use crate::job::Load;
 use crate::peer::Peer;
 use crate::row::{Bound, Figure, Row, Steps, Target, Work};
@@ -135,17 +135,11 @@ impl Scale {
     }
 
     fn consumed(&self, name: &str, filled: &Produce, passes: u32, around: Vec<Around>) -> Row {
-        let mut settings = Settings::new();
-        if passes > 1 {
-            // Going back to the beginning waits for the fetch that waits at the end.
-            settings.insert("fetch.wait.max.ms".into(), "5".into());
-        }
         let load = Consume {
             topic: filled.topic.clone(),
             partitions: filled.partitions,
             passes,
             seconds_max: self.seconds_max(),
-            settings,
             ..Consume::default()
         };
         let mut steps = Steps::only(Load::KafkaConsume(load));
