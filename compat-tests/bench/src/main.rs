@@ -1,8 +1,10 @@
 //! The benchmark: loads for both protocols, and runs of braid and its peers side by side.
 //!
 //! `braid-bench load JOB` carries out one load and prints what came of it as a line of JSON;
-//! `braid-bench run` starts every peer in turn, runs that command against it, and prints a table.
+//! `braid-bench run` starts every peer in turn, runs that command against it, and prints a table;
+//! `braid-bench grow` measures how braid's cost grows, and draws it.
 
+mod grow;
 mod job;
 mod kafka;
 mod kinesis;
@@ -27,8 +29,9 @@ fn main() -> Result<()> {
             Ok(())
         }
         Some((command, rest)) if command == "run" => runner::run(&Options::parse(rest)?),
+        Some((command, rest)) if command == "grow" => grow::run(&Options::parse(rest)?),
         _ => bail!(
-            "usage: braid-bench load JOB | braid-bench run {}",
+            "usage: braid-bench load JOB | braid-bench run {0} | braid-bench grow {0}",
             options::USAGE
         ),
     }
