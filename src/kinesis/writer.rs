@@ -242,7 +242,7 @@ pub async fn append(cx: &Cx, packed: Packed) -> Result<Stored, StoreError> {
         shards.push(shard);
         batches.push(new);
     }
-    let placed = cx.store.append(batches).await;
+    let placed = cx.store.append_and_wait(batches).await;
     let stored = shards.into_iter().zip(placed).map(|(shard, placed)| {
         let Placed { base, arrival, .. } = placed?;
         let first = SequenceNumber::of_record(&shard, base, arrival);

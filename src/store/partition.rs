@@ -1,10 +1,10 @@
 //! A partition as the faces use it: append, read, find, trim, and wait for growth.
 
 use super::batch::Batch;
+use super::engine::{Answer, Atom, BatchInfo, Refusal};
 use super::engine::{
     Append, AppendTimes, Decision, Intent, Outcome, Placed, Read, Run, Seek, Status, Watch,
 };
-use super::engine::{BatchInfo, Refusal};
 use super::error::StoreError;
 use super::state::Counter;
 use super::stream::Stream;
@@ -53,28 +53,15 @@ impl View {
         batches: Vec<NewBatch>,
     ) -> impl Future<Output = Vec<Result<Placed, StoreError>>> + use<> {
         let count = batches.len();
-        let atom = |new: NewBatch| {
-            let NewBatch {
-                partition,
-                batch,
-                times,
-            } = new;
-            vec![Intent::Append(Append {
-                partition,
-                named: partition,
-                batch,
-                times,
-            })]
-        };
-        let answer = self
-            .engine()
-            .commit(batches.into_iter().map(atom).collect());
-        async move {
-            match answered(answer).await {
-                Ok(decisions) => decisions.into_iter().map(placed).collect(),
-                Err(error) => vec![Err(error); count],
-            }
-        }
+        let answer = self.engine().commit(atoms(batches));
+        placed_each(answer, count)
+    }
+
+    /// The same for a request that does nothing else until all is durable.
+    pub async fn append_and_wait(&self, batches: Vec<NewBatch>) -> Vec<Result<Placed, StoreError>> {
+        let count = batches.len();
+        let answer = self.engine().commit_and_wait(atoms(batches));
+        placed_each(answer, count).await
     }
 
     /// A partition that was found before; it may be gone by now.
@@ -107,6 +94,30 @@ impl View {
                 Err(refusal) => return Err(refusal.into()),
             }
         }
+    }
+}
+
+fn atoms(batches: Vec<NewBatch>) -> Vec<Atom> {
+    let atom = |new: NewBatch| {
+        let NewBatch {
+            partition,
+            batch,
+            times,
+        } = new;
+        vec![Intent::Append(Append {
+            partition,
+            named: partition,
+            batch,
+            times,
+        })]
+    };
+    batches.into_iter().map(atom).collect()
+}
+
+async fn placed_each(answer: Answer, count: usize) -> Vec<Result<Placed, StoreError>> {
+    match answered(answer).await {
+        Ok(decisions) => decisions.into_iter().map(placed).collect(),
+        Err(error) => vec![Err(error); count],
     }
 }
 

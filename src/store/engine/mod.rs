@@ -34,6 +34,13 @@ pub trait Engine: Send + Sync + 'static {
     /// nothing.
     fn commit(&self, atoms: Vec<Atom>) -> Answer;
 
+    /// The same for a task that has nothing else to do until the answer is there: while nobody
+    /// else writes, the engine may make the commit durable on the calling thread, which spares it
+    /// the way over others.
+    fn commit_and_wait(&self, atoms: Vec<Atom>) -> Answer {
+        self.commit(atoms)
+    }
+
     /// Waits until `bytes` more may be committed without the queue passing its bound.
     fn admit(&self, bytes: usize) -> BoxFuture<'_, Result<(), EngineError>>;
 

@@ -4,7 +4,7 @@ use super::batch_index::BatchIndexes;
 use super::disk::Disk;
 use super::open::open;
 use super::settings::{LocalSettings, OpenError, Pace};
-use super::shared::{Progress, Shared};
+use super::shared::{Progress, Queue, Shared};
 use super::threads;
 use crate::clock::Clock;
 use crate::store::engine::{Answer, Atom, BatchInfo, Engine, EngineError, Observed, Read};
@@ -17,6 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// One shared write-ahead log on a local disk, folded later by partition.
 pub struct Local {
@@ -102,7 +103,24 @@ impl Drop for Local {
 
 impl Engine for Local {
     fn commit(&self, atoms: Vec<Atom>) -> Answer {
-        self.shared.commit(atoms)
+        let (answer, queued) = self.shared.commit(atoms);
+        if queued != Queue::Unchanged {
+            self.shared.to_write.notify_one();
+        }
+        answer
+    }
+
+    fn commit_and_wait(&self, atoms: Vec<Atom>) -> Answer {
+        let (answer, queued) = self.shared.commit(atoms);
+        match queued {
+            Queue::Unchanged => {}
+            Queue::Alone if self.may_block() => tokio::task::block_in_place(|| {
+                self.shared.write_queued();
+                self.shared.sync_written();
+            }),
+            Queue::Alone | Queue::Behind => drop(self.shared.to_write.notify_one()),
+        }
+        answer
     }
 
     fn admit(&self, bytes: usize) -> BoxFuture<'_, Result<(), EngineError>> {
@@ -224,12 +242,18 @@ impl Local {
         }
     }
 
+    /// Whether this thread may wait for the disk: others of its runtime go on meanwhile.
+    fn may_block(&self) -> bool {
+        let is_shared = |runtime: Handle| runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
+        self.shared.pace == Pace::Threads && Handle::try_current().is_ok_and(is_shared)
+    }
+
     /// Runs what reads files on a thread that may wait for them.
     fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, ReadError>> {
-        let runtime = tokio::runtime::Handle::try_current();
+        let runtime = Handle::try_current();
         let Some(runtime) = runtime.ok().filter(|_| self.shared.pace == Pace::Threads) else {
             return ready(work()).boxed();
         };

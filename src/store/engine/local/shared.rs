@@ -80,6 +80,17 @@ pub struct Core {
     pub failed: Option<EngineError>,
 }
 
+/// What a call of `commit` left in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Nothing that is to be written.
+    Unchanged,
+    /// This commit, and nobody else's is on its way to the disk.
+    Alone,
+    /// This commit, behind others that are not durable yet.
+    Behind,
+}
+
 /// One call of `commit`.
 pub struct Queued {
     pub commits: Vec<Committed>,
@@ -163,14 +174,14 @@ impl Shared {
         }
     }
 
-    /// Sequences `atoms` and queues their effects.
-    pub fn commit(&self, atoms: Vec<Atom>) -> Answer {
+    /// Sequences `atoms` and queues their effects, which somebody has to write then.
+    pub fn commit(&self, atoms: Vec<Atom>) -> (Answer, Queue) {
         let (sender, receiver) = oneshot::channel();
         let bytes = frame::bytes_max(&atoms);
         let mut core = self.core.lock();
         if let Some(error) = core.closed() {
             let _ = sender.send(Err(error));
-            return receiver;
+            return (receiver, Queue::Unchanged);
         }
         let before = core.room.mark();
         let judged = match core.make_room(atoms, bytes) {
@@ -178,7 +189,7 @@ impl Shared {
             Err(error) => {
                 drop(core);
                 let _ = sender.send(Err(self.fail(&format!("the log cannot grow: {error}"))));
-                return receiver;
+                return (receiver, Queue::Unchanged);
             }
         };
         let (commits, decisions) = core.decide(judged, self.clock.now());
@@ -193,10 +204,14 @@ impl Shared {
             core.room.return_to(before);
             if core.pending == 0 {
                 waiting.answer();
-                return receiver;
+                return (receiver, Queue::Unchanged);
             }
         }
         let bytes = if has_effects { bytes } else { 0 };
+        let queue = match core.pending {
+            0 => Queue::Alone,
+            _ => Queue::Behind,
+        };
         core.pending += 1;
         core.queued_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
         core.queue.push_back(Queued {
@@ -204,9 +219,7 @@ impl Shared {
             bytes,
             waiting,
         });
-        drop(core);
-        self.to_write.notify_one();
-        receiver
+        (receiver, queue)
     }
 
     /// Stops writing for good: everybody who waits is told why. Answers with the first reason.
