@@ -285,7 +285,7 @@ mod tests {
         let asking = async {
             for _ in 0..10 {
                 ask(&mut peer).await;
-                sleep(Duration::from_millis(IDLE_MS_MAX / 2)).await;
+                sleep(Duration::from_millis(IDLE_MS_MAX / 2 - 1)).await;
             }
         };
 
