@@ -4,11 +4,11 @@ use super::buffers::{Buffers, Filled};
 use super::layout::Layout;
 use super::segment::{LogAt, round_up_to_block, u32_at, u64_at};
 use super::table::{AppendEntry, TableEntry};
-use crate::store::batch::{self, Batch, Times};
+use crate::store::batch;
 use crate::store::engine::sequencer::{Effect, Placement};
 use crate::store::engine::{Atom, BatchInfo, Intent};
 use crate::store::{Offset, PartitionId, Position};
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 
 pub const HEADER_BYTES: usize = 64;
 const MAGIC: &[u8; 4] = b"BrFr";
@@ -60,11 +60,20 @@ pub struct Encoded {
     pub runs: Vec<FrameRun>,
 }
 
-/// What a frame read back holds.
+/// What a frame's table tells.
 #[derive(Debug)]
 pub struct Decoded {
-    pub commits: Vec<Committed>,
+    pub commits: Vec<Listed>,
     pub runs: Vec<FrameRun>,
+    /// Where each append's batch starts, from the front of the frame.
+    starts: Vec<usize>,
+}
+
+/// An atom as the table lists it.
+#[derive(Debug)]
+pub struct Listed {
+    pub position: Position,
+    pub entries: Vec<TableEntry>,
 }
 
 /// Why bytes are not the frame that was written.
@@ -136,7 +145,7 @@ pub fn bytes_max<'a>(atoms: impl IntoIterator<Item = &'a Atom>) -> u64 {
 
 fn intent_bytes_max(intent: &Intent) -> usize {
     match intent {
-        Intent::Append(append) => AppendEntry::BYTES + append.batch.bytes().len(),
+        Intent::Append(append) => AppendEntry::BYTES_MAX + append.batch.bytes().len(),
         Intent::Put { key, value, .. } => TableEntry::put_bytes(key, value.as_ref()),
         Intent::Require { .. } => 0,
         Intent::Open { .. } | Intent::Trim { .. } | Intent::Drop { .. } => TableEntry::SMALL_BYTES,
@@ -191,7 +200,7 @@ fn table(
     infos: &[BatchInfo],
     headers: &[[u8; batch::HEADER_BYTES]],
 ) -> Vec<u8> {
-    let mut table = Vec::with_capacity(infos.len() * AppendEntry::BYTES);
+    let mut table = Vec::with_capacity(infos.len() * AppendEntry::BYTES_MAX);
     let mut appended = std::iter::zip(infos, headers);
     for commit in commits {
         let last = commit.effects.len() - 1;
@@ -199,7 +208,9 @@ fn table(
             let entry = match effect {
                 Effect::Append(placement) => {
                     let (info, header) = appended.next().expect("one for each append");
-                    TableEntry::Append(AppendEntry::of(placement.partition, info, header))
+                    let producer = placement.batch.producer();
+                    let partition = placement.partition;
+                    TableEntry::Append(AppendEntry::of(partition, info, header, producer))
                 }
                 Effect::Put { key, value } => TableEntry::Put(key.clone(), value.clone()),
                 Effect::Open { partition } => TableEntry::Open(*partition),
@@ -212,76 +223,63 @@ fn table(
     table
 }
 
-/// Reads a frame whose header has been found to cover its table; `bytes` is the whole of it.
-/// Every batch is judged by its own checksum, and what that leaves out by the table.
-pub fn decode(header: &FrameHeader, bytes: &Bytes) -> Result<Decoded, Bad> {
+/// Reads the table of a frame whose header has been found to cover it; both are at the front of
+/// `bytes`.
+pub fn decode(header: &FrameHeader, bytes: &[u8]) -> Result<Decoded, Bad> {
     let body_start = usize::try_from(header.covered_bytes()).map_err(|_| "the table's length")?;
     let body_bytes = usize::try_from(header.body_bytes).map_err(|_| "the body's length")?;
-    let whole = body_start.checked_add(body_bytes);
-    if whole.is_none_or(|whole| whole > bytes.len()) {
-        return Err("the frame's length");
-    }
-    let entries = TableEntry::decode_all(&bytes[HEADER_BYTES..body_start], header.entries)?;
-    let appends = entries.iter().filter_map(|(entry, _)| match entry {
-        TableEntry::Append(append) => Some(append),
-        _ => None,
-    });
+    let table = bytes.get(HEADER_BYTES..body_start);
+    let entries = TableEntry::decode_all(table.ok_or("the table's length")?, header.entries)?;
+    let appends = entries.iter().filter_map(|(entry, _)| entry.append());
     let infos: Vec<BatchInfo> = appends.clone().map(AppendEntry::info).collect();
     let owners = appends.map(|append| append.partition);
     let layout = Layout::of(owners, &infos, body_start);
     if layout.body_bytes != body_bytes {
         return Err("the body's length");
     }
-    let mut starts = layout.starts.iter();
     let mut commits = Vec::new();
-    let mut effects = Vec::new();
     let mut position = header.place.first;
+    let mut unfinished = Vec::new();
     for (entry, ends_atom) in entries {
-        effects.push(match entry {
-            TableEntry::Append(append) => {
-                let start = *starts.next().expect("one for each append");
-                let end = start + append.length as usize;
-                Effect::Append(placement(&append, bytes.slice(start..end))?)
-            }
-            TableEntry::Put(key, value) => Effect::Put { key, value },
-            TableEntry::Open(partition) => Effect::Open { partition },
-            TableEntry::Trim(partition, to) => Effect::Trim { partition, to },
-            TableEntry::Drop(partition) => Effect::Drop { partition },
-        });
+        unfinished.push(entry);
         if ends_atom {
-            let effects = std::mem::take(&mut effects);
-            commits.push(Committed { position, effects });
+            let entries = std::mem::take(&mut unfinished);
+            commits.push(Listed { position, entries });
             position = Position(position.0.checked_add(1).ok_or("the position")?);
         }
     }
-    if !effects.is_empty() {
+    if !unfinished.is_empty() {
         return Err("an unfinished atom");
     }
     Ok(Decoded {
         commits,
         runs: layout.runs,
+        starts: layout.starts,
     })
 }
 
-fn placement(append: &AppendEntry, bytes: Bytes) -> Result<Placement, Bad> {
+impl Decoded {
+    /// Judges every batch of the frame, all of which is in `bytes`, by its own checksum, and what
+    /// that leaves out by the table.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), Bad> {
+        let entries = self.commits.iter().flat_map(|commit| &commit.entries);
+        let appends = entries.filter_map(TableEntry::append);
+        for (append, start) in appends.zip(&self.starts) {
+            let batch = bytes.get(*start..start + append.length as usize);
+            check_batch(append, batch.ok_or("the frame's length")?)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_batch(append: &AppendEntry, bytes: &[u8]) -> Result<(), Bad> {
     if append.front() != bytes[..batch::CRC_COVERS_FROM] {
         return Err("a batch's front");
     }
     if crc32c::crc32c(&bytes[batch::CRC_COVERS_FROM..]) != append.crc {
         return Err("a batch's checksum");
     }
-    let batch = Batch::trusted(bytes);
-    if batch.span() != u64::from(append.span) {
-        return Err("a batch's span");
-    }
-    Ok(Placement {
-        partition: append.partition,
-        named: append.named,
-        base: append.base,
-        arrival: append.arrival,
-        batch,
-        times: Times::Kept,
-    })
+    Ok(())
 }
 
 /// What a group changes besides the batches it adds; those are let go of.

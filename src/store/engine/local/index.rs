@@ -64,7 +64,20 @@ impl Index {
 
     /// Makes a durable group visible, and names the partitions whose readers should look again.
     pub fn publish(&mut self, group: Group) -> Vec<Growth> {
-        for effect in &group.changes {
+        let touched = self.show(group.at, &group.segment, group.runs, &group.changes);
+        self.cache.push(group.at, group.filled);
+        touched
+    }
+
+    /// Makes a group visible that is not in memory.
+    pub fn show(
+        &mut self,
+        group: LogAt,
+        segment: &Arc<Segment>,
+        runs: Vec<FrameRun>,
+        changes: &[Effect],
+    ) -> Vec<Growth> {
+        for effect in changes {
             if let Effect::Open { partition } = effect {
                 self.partitions
                     .entry(*partition)
@@ -78,14 +91,13 @@ impl Index {
             partition: run.partition,
             bytes: bytes_of(&run.batches),
         };
-        let mut touched: Vec<_> = group.runs.iter().map(growth).collect();
-        for run in group.runs {
-            self.add(group.at, &group.segment, run);
+        let mut touched: Vec<_> = runs.iter().map(growth).collect();
+        for run in runs {
+            self.add(group, segment, run);
         }
-        for effect in &group.changes {
+        for effect in changes {
             touched.extend(self.shrink(effect).map(Growth::other));
         }
-        self.cache.push(group.at, group.filled);
         touched
     }
 

@@ -149,25 +149,15 @@ fn follow(
             .or_default()
             .push_back(run);
     }
-    let sequencer = std::mem::take(&mut checkpoint.sequencer);
-    for (partition, tail) in sequencer.tails() {
+    for (partition, tail) in checkpoint.sequencer.tails() {
         let mut runs = runs.remove(&partition).unwrap_or_default();
         runs.make_contiguous().sort_by_key(|run| run.summary.first);
         index.restore(partition, tail, runs);
     }
     // Of partitions that ended while the checkpoint was taken.
     runs.into_values().flatten().for_each(|run| run.end());
+    let mut followed = Followed::from(checkpoint, index);
     let files = &checkpoint.files;
-    let covered = sequencer.last();
-    let mut followed = Followed {
-        sequencer,
-        index,
-        at: files.start(),
-        crc: files.predecessor_crc,
-        sealed: Vec::new(),
-        covered,
-        known: std::mem::take(&mut checkpoint.known),
-    };
     let mut useful = segments;
     let is_there = |segment: &Arc<Segment>| segment.header.sequence == files.sequence;
     // Nothing was durable in a segment that was not begun when the checkpoint was written.

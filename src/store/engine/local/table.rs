@@ -2,16 +2,18 @@
 
 use super::frame::{Bad, batch_front};
 use super::segment::{u32_at, u64_at};
-use crate::store::batch;
+use crate::store::batch::{self, ProducerSequence};
 use crate::store::engine::BatchInfo;
+use crate::store::engine::sequencer::{Appended, Effect};
 use crate::store::state::{Key, Value};
-use crate::store::{Offset, PartitionId, Timestamp};
+use crate::store::{Offset, PartitionId, ProducerId, Timestamp};
 
 const APPEND: u8 = 1;
 const PUT: u8 = 2;
 const OPEN: u8 = 3;
 const TRIM: u8 = 4;
 const DROP: u8 = 5;
+const APPEND_IDEMPOTENT: u8 = 6;
 /// Set in the kind of an atom's last entry.
 const ENDS_ATOM: u8 = 0x80;
 
@@ -36,16 +38,22 @@ pub struct AppendEntry {
     pub span: u32,
     pub length: u32,
     pub crc: u32,
+    pub producer: Option<ProducerSequence>,
 }
 
 impl AppendEntry {
-    /// The kind, five numbers of eight bytes and three of four.
-    pub const BYTES: usize = 1 + 5 * 8 + 3 * 4;
+    /// Behind the kind: five numbers of eight bytes and three of four.
+    const PLAIN_BYTES: usize = 5 * 8 + 3 * 4;
+    /// Then an idempotent producer's numbers: of eight, two and four bytes.
+    const PRODUCER_BYTES: usize = 8 + 2 + 4;
+    /// The most that it takes.
+    pub const BYTES_MAX: usize = 1 + AppendEntry::PLAIN_BYTES + AppendEntry::PRODUCER_BYTES;
 
     pub fn of(
         partition: PartitionId,
         info: &BatchInfo,
         header: &[u8; batch::HEADER_BYTES],
+        producer: Option<ProducerSequence>,
     ) -> AppendEntry {
         let crc = header[17..21].try_into().expect("four bytes are four");
         AppendEntry {
@@ -57,6 +65,7 @@ impl AppendEntry {
             span: u32::try_from(info.next.0 - info.base.0).expect("a span is at most 2^31"),
             length: info.bytes,
             crc: u32::from_be_bytes(crc),
+            producer,
         }
     }
 
@@ -68,6 +77,17 @@ impl AppendEntry {
             arrival: self.arrival,
             max_timestamp: self.max_timestamp,
             named: self.named,
+        }
+    }
+
+    pub fn appended(&self) -> Appended {
+        Appended {
+            partition: self.partition,
+            named: self.named,
+            base: self.base,
+            span: u64::from(self.span),
+            arrival: self.arrival,
+            producer: self.producer,
         }
     }
 
@@ -86,6 +106,7 @@ impl AppendEntry {
             span: u32_at(bytes, 40),
             length: u32_at(bytes, 44),
             crc: u32_at(bytes, 48),
+            producer: None,
         };
         if (entry.length as usize) < batch::HEADER_BYTES {
             return Err("a batch's length");
@@ -96,6 +117,24 @@ impl AppendEntry {
 }
 
 impl TableEntry {
+    pub fn append(&self) -> Option<&AppendEntry> {
+        match self {
+            TableEntry::Append(append) => Some(append),
+            _ => None,
+        }
+    }
+
+    /// What it does, unless it is an append.
+    pub fn into_change(self) -> Option<Effect> {
+        match self {
+            TableEntry::Append(_) => None,
+            TableEntry::Put(key, value) => Some(Effect::Put { key, value }),
+            TableEntry::Open(partition) => Some(Effect::Open { partition }),
+            TableEntry::Trim(partition, to) => Some(Effect::Trim { partition, to }),
+            TableEntry::Drop(partition) => Some(Effect::Drop { partition }),
+        }
+    }
+
     /// The most that an entry other than an append or a put takes.
     pub const SMALL_BYTES: usize = 17;
 
@@ -119,6 +158,11 @@ impl TableEntry {
                 for number in [append.span, append.length, append.crc] {
                     into.extend_from_slice(&number.to_le_bytes());
                 }
+                if let Some(producer) = append.producer {
+                    into.extend_from_slice(&producer.id.0.to_le_bytes());
+                    into.extend_from_slice(&producer.epoch.to_le_bytes());
+                    into.extend_from_slice(&producer.first.to_le_bytes());
+                }
             }
             TableEntry::Put(key, value) => {
                 let start = into.len();
@@ -139,6 +183,7 @@ impl TableEntry {
 
     fn kind(&self) -> u8 {
         match self {
+            TableEntry::Append(append) if append.producer.is_some() => APPEND_IDEMPOTENT,
             TableEntry::Append(_) => APPEND,
             TableEntry::Put(..) => PUT,
             TableEntry::Open(_) => OPEN,
@@ -166,8 +211,18 @@ impl TableEntry {
         let partition = |bytes: &[u8]| PartitionId(u64_at(bytes, 0));
         match kind {
             APPEND => {
-                let bytes = take(rest, AppendEntry::BYTES - 1)?;
+                let bytes = take(rest, AppendEntry::PLAIN_BYTES)?;
                 AppendEntry::decode(bytes).map(TableEntry::Append)
+            }
+            APPEND_IDEMPOTENT => {
+                let mut append = AppendEntry::decode(take(rest, AppendEntry::PLAIN_BYTES)?)?;
+                let bytes = take(rest, AppendEntry::PRODUCER_BYTES)?;
+                append.producer = Some(ProducerSequence {
+                    id: ProducerId(u64_at(bytes, 0).cast_signed()),
+                    epoch: i16::from_le_bytes([bytes[8], bytes[9]]),
+                    first: u32_at(bytes, 10).cast_signed(),
+                });
+                Ok(TableEntry::Append(append))
             }
             PUT => {
                 let length = u32_at(take(rest, 4)?, 0);

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::StoreConfig;
 use crate::store::batch::Batch;
 use crate::store::engine::{Append, AppendTimes, Decision, Engine, EngineError, Expect, Intent};
-use crate::store::engine::{Outcome, Read, Run, Seek};
+use crate::store::engine::{Outcome, Read, ReadError, Run, Seek};
 use crate::store::state::{Counter, Key, Value};
 use crate::store::{Offset, PartitionId, Timestamp};
 use bytes::Bytes;
@@ -220,22 +220,43 @@ fn a_torn_tail_is_cut_and_its_offsets_are_given_out_again() {
     assert_eq!(fills(&open(&dir), P, 0), ["kept", "again", "and again"]);
 }
 
-#[test]
-fn damage_below_the_durable_position_is_refused_with_file_and_place() {
-    let dir = TempDir::new().unwrap();
-    let local = open(&dir);
+/// Two batches, of which the second is in the frame three blocks from the front of the log and
+/// known to have been durable; then `damage` is done to that frame.
+fn damaged_below_the_durable_position(dir: &TempDir, damage: u64) -> Result<Local, OpenError> {
+    let local = open(dir);
     commit(&local, open_partition(P)).unwrap();
     commit(&local, append(P, 1, b"one")).unwrap();
     commit(&local, append(P, 1, b"two")).unwrap();
     assert!(local.record_idle());
     local.sync_written();
     drop(local);
-    overwrite(&dir, 1, 3 * BLOCK_BYTES + 180, b"!");
+    overwrite(dir, 1, 3 * BLOCK_BYTES + damage, b"!");
+    open_with(dir, settings(), Pace::Manual)
+}
 
-    let Err(OpenError::Damaged { file, at, .. }) = open_with(&dir, settings(), Pace::Manual) else {
+#[test]
+fn a_damaged_table_below_the_durable_position_is_refused_with_file_and_place() {
+    let dir = TempDir::new().unwrap();
+    let damaged = damaged_below_the_durable_position(&dir, 100);
+    let Err(OpenError::Damaged { file, at, .. }) = damaged else {
         panic!("damage should be refused");
     };
     assert_eq!((file, at), (log_name(1), 3 * BLOCK_BYTES));
+}
+
+#[test]
+fn a_damaged_batch_below_the_durable_position_is_told_to_whoever_reads_it() {
+    let dir = TempDir::new().unwrap();
+    let local = damaged_below_the_durable_position(&dir, 180).unwrap();
+    assert_eq!(local.status(P).unwrap().high_watermark, Offset(2));
+    assert_eq!(read(&local, P, 0, 1)[0].batches.len(), 1);
+    let read = Read {
+        partition: P,
+        from: Offset(1),
+        bytes_max: 1,
+    };
+    let found = local.read(read).now_or_never().unwrap();
+    assert!(matches!(found, Err(ReadError::Disk(_))));
 }
 
 #[test]
