@@ -83,8 +83,13 @@ impl Room {
 
     /// Plans room for `bytes` in one piece, and makes it if need be.
     pub fn plan(&mut self, bytes: u64, need: Need) -> io::Result<()> {
-        if need == Need::Append && self.reserve.is_none() {
-            self.reserve = Some(self.take_or_make(RESERVE_BYTES.min(self.segment_bytes))?);
+        if self.reserve.is_none() {
+            match self.take_or_make(RESERVE_BYTES.min(self.segment_bytes)) {
+                Ok(reserve) => self.reserve = Some(reserve),
+                // What does not need it yet goes on without it.
+                Err(error) if is_full(&error) && need == Need::State => {}
+                Err(error) => return Err(error),
+            }
         }
         if bytes <= self.left {
             self.left -= bytes;

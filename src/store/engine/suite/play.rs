@@ -255,7 +255,7 @@ impl<'s> Play<'s> {
     }
 
     fn has_read_trouble(&self) -> bool {
-        self.subject.troubled() == Some(Trouble::Read)
+        matches!(self.subject.troubled(), Some(Trouble::Read | Trouble::Down))
     }
 
     fn get(&mut self, key: &Key) {

@@ -2,7 +2,7 @@
 
 use super::delaying::Delaying;
 use super::on_disk::OnDisk;
-use super::ops::lives;
+use super::ops::{Crash, ExpectWant, Op, Power, ValueWant, Want, lives};
 use super::play::Play;
 use super::subject::{BEGINNING, Immortal, Subject};
 use crate::clock::Clock;
@@ -73,6 +73,27 @@ fn the_local_engine_that_keeps_full_segments_as_they_are_does_what_the_model_doe
     play("local, adopting", 200, |clock| {
         Box::new(OnDisk::adopting(clock))
     });
+}
+
+#[test]
+fn a_server_that_starts_on_a_full_disk_takes_changes_of_state() {
+    let clock = Clock::fixed(BEGINNING);
+    let mut subject = OnDisk::new(clock.clone(), Durability::Disk);
+    let put = Want::Put {
+        key: 0,
+        value: ValueWant::Nothing,
+        expect: ExpectWant::Anything,
+    };
+    let crash = Crash {
+        power: Power::Stays,
+        seed: 1,
+        again_after: None,
+    };
+    Play::new(&mut subject, clock).live(vec![
+        Op::Space { left_kib: Some(1) },
+        Op::Crash(crash),
+        Op::Commit(vec![vec![put]]),
+    ]);
 }
 
 #[test]
