@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Bytes gathered for one write past the system's cache; whole blocks.
 const WRITE_BYTES: usize = 1 << 20;
 
-pub struct DataWriter {
+pub struct DataWriter<'a> {
     disk: Arc<dyn Disk>,
     number: u64,
     /// Made with the first batch.
@@ -23,10 +23,12 @@ pub struct DataWriter {
     written: u64,
     buffer: BytesMut,
     runs: RunList,
+    /// Called after each write, so that the disk is not kept busy with this alone.
+    pause: &'a dyn Fn(),
 }
 
-impl DataWriter {
-    pub fn new(disk: Arc<dyn Disk>, number: u64) -> DataWriter {
+impl<'a> DataWriter<'a> {
+    pub fn new(disk: Arc<dyn Disk>, number: u64, pause: &'a dyn Fn()) -> DataWriter<'a> {
         let mut buffer = aligned(WRITE_BYTES);
         buffer.extend_from_slice(&header(number));
         DataWriter {
@@ -36,6 +38,7 @@ impl DataWriter {
             written: 0,
             buffer,
             runs: RunList::default(),
+            pause,
         }
     }
 
@@ -112,12 +115,13 @@ impl DataWriter {
         }
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
+        (self.pause)();
         Ok(())
     }
 }
 
 /// A file that was not finished is of no use; if it cannot be removed, the next start does.
-impl Drop for DataWriter {
+impl Drop for DataWriter<'_> {
     fn drop(&mut self) {
         if self.file.take().is_some() {
             let _ = self.disk.remove(&DataName::Folded(self.number).file());

@@ -53,7 +53,7 @@ impl Shared {
         if is_adopting {
             return self.adopt(upkeep, &sealed, found);
         }
-        let whole = read_whole(upkeep, &sealed, &found);
+        let whole = self.read_whole(upkeep, &sealed, &found);
         let copied = self.write_data(upkeep, |writer| {
             for (partition, runs) in &found {
                 copy_tail(writer, *partition, runs, whole.as_deref())?;
@@ -74,6 +74,35 @@ impl Shared {
         self.core.lock().sealed.pop_front();
         upkeep.folded.push(sealed);
         Ok(())
+    }
+
+    /// Reads a segment into memory, past the system's cache, where it never was: its runs are short
+    /// and many. `None` if it is too large, mostly dead, or unreadable somewhere: then runs are read
+    /// one by one.
+    fn read_whole(
+        &self,
+        upkeep: &mut Upkeep,
+        sealed: &Sealed,
+        found: &[(PartitionId, Vec<TailRun>)],
+    ) -> Option<BytesMut> {
+        let segment = &sealed.segment;
+        let length = usize::try_from(segment.bytes).ok()?;
+        let end = usize::try_from(segment.file_at(sealed.end)).ok()?;
+        let runs = found.iter().flat_map(|(_, runs)| runs);
+        let alive: u64 = runs.map(|run| run.bytes).sum();
+        if length > WHOLE_BYTES_MAX || alive < segment.bytes / 4 {
+            return None;
+        }
+        let kept = upkeep.whole.take().filter(|kept| kept.len() >= length);
+        let mut whole = kept.unwrap_or_else(|| zero_blocks(length));
+        for (piece, at) in whole[..end]
+            .chunks_mut(READ_BYTES)
+            .zip((0..).step_by(READ_BYTES))
+        {
+            segment.file.read_blocks_at(at, piece).ok()?;
+            self.pause_folding();
+        }
+        Some(whole)
     }
 
     fn rewrite(&self, upkeep: &mut Upkeep, data: &Arc<DataSegment>) -> io::Result<bool> {
@@ -112,10 +141,11 @@ impl Shared {
     fn write_data(
         &self,
         upkeep: &mut Upkeep,
-        fill: impl FnOnce(&mut DataWriter) -> io::Result<()>,
+        fill: impl FnOnce(&mut DataWriter<'_>) -> io::Result<()>,
     ) -> io::Result<Vec<Arc<DataRun>>> {
         upkeep.next_data += 1;
-        let mut writer = DataWriter::new(self.disk.clone(), upkeep.next_data);
+        let pause = || self.pause_folding();
+        let mut writer = DataWriter::new(self.disk.clone(), upkeep.next_data, &pause);
         let Some((segment, runs)) = fill(&mut writer).and_then(|()| writer.finish())? else {
             return Ok(Vec::new());
         };
@@ -129,36 +159,9 @@ impl Shared {
     }
 }
 
-/// Reads a segment into memory, past the system's cache, where it never was: its runs are short
-/// and many. `None` if it is too large, mostly dead, or unreadable somewhere: then runs are read
-/// one by one.
-fn read_whole(
-    upkeep: &mut Upkeep,
-    sealed: &Sealed,
-    found: &[(PartitionId, Vec<TailRun>)],
-) -> Option<BytesMut> {
-    let segment = &sealed.segment;
-    let length = usize::try_from(segment.bytes).ok()?;
-    let end = usize::try_from(segment.file_at(sealed.end)).ok()?;
-    let runs = found.iter().flat_map(|(_, runs)| runs);
-    let alive: u64 = runs.map(|run| run.bytes).sum();
-    if length > WHOLE_BYTES_MAX || alive < segment.bytes / 4 {
-        return None;
-    }
-    let kept = upkeep.whole.take().filter(|kept| kept.len() >= length);
-    let mut whole = kept.unwrap_or_else(|| zero_blocks(length));
-    for (piece, at) in whole[..end]
-        .chunks_mut(READ_BYTES)
-        .zip((0..).step_by(READ_BYTES))
-    {
-        segment.file.read_blocks_at(at, piece).ok()?;
-    }
-    Some(whole)
-}
-
 /// Copies a partition's runs from the segment in memory, or else from its file.
 fn copy_tail(
-    writer: &mut DataWriter,
+    writer: &mut DataWriter<'_>,
     partition: PartitionId,
     runs: &[TailRun],
     whole: Option<&[u8]>,
@@ -186,7 +189,7 @@ fn copy_tail(
 fn copy(
     (file, name, mut at): (&dyn DiskFile, &str, u64),
     batches: &[BatchInfo],
-    writer: &mut DataWriter,
+    writer: &mut DataWriter<'_>,
 ) -> io::Result<()> {
     for some in batches.chunk_by(chunks_of(COPY_BYTES)) {
         let bytes = read_batches(file, name, at, some).map_err(unreadable)?;
@@ -203,7 +206,7 @@ fn unreadable(error: io::Error) -> io::Error {
 
 /// The largest segment that is read into memory to be folded, and the bytes read at once.
 const WHOLE_BYTES_MAX: usize = 64 << 20;
-const READ_BYTES: usize = 4 << 20;
+const READ_BYTES: usize = 1 << 20;
 
 /// Bytes read at once, unless one batch is larger.
 const COPY_BYTES: u64 = 1 << 20;

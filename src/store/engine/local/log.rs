@@ -44,6 +44,12 @@ impl Writer {
         self.segment.is_some() && self.left() < self.segment_bytes / 2
     }
 
+    /// Whether the next segment is needed soon.
+    pub fn is_nearly_full(&self) -> bool {
+        let bytes = self.segment.as_ref().map_or(0, |segment| segment.bytes);
+        self.left() < bytes / 4
+    }
+
     /// What the next segment's header will say, but for the salt.
     pub fn next_header(&self) -> SegmentHeader {
         SegmentHeader {

@@ -1,5 +1,6 @@
 //! The engine's threads: one writes, one syncs, one makes room ahead, one tidies up.
 
+use super::settings::Pace;
 use super::shared::Shared;
 use crate::config::Durability;
 use std::io;
@@ -12,6 +13,9 @@ const BACKLOG_SEGMENTS_MAX: usize = 4;
 /// How often it is looked whether there is anything to tidy up, and how long folding gives way.
 const TIDY: Duration = Duration::from_millis(1000);
 const GIVE_WAY: Duration = Duration::from_millis(20);
+
+/// Pause between two pieces of such work: a commit then waits for one piece, not for all of them.
+const PIECE_PAUSE: Duration = Duration::from_millis(4);
 
 /// Silence after which the log records that all of it is durable.
 const IDLE: Duration = Duration::from_millis(100);
@@ -122,4 +126,24 @@ fn give_way(shared: &Shared) -> bool {
     }
     shared.to_tidy.wait_for(&mut core, GIVE_WAY);
     core.pending == 0
+}
+
+impl Shared {
+    /// Leaves the disk to the commits for a while, unless too much waits to be folded.
+    pub fn pause_folding(&self) {
+        let mut core = self.core.lock();
+        let is_urgent = core.sealed.len() >= BACKLOG_SEGMENTS_MAX || core.is_stopping;
+        if self.pace == Pace::Threads && !is_urgent && !core.is_over() {
+            self.to_tidy.wait_for(&mut core, PIECE_PAUSE);
+        }
+    }
+
+    /// The same while the next segment is filled, unless the current one is nearly full.
+    pub fn pause_filling(&self) {
+        let is_urgent = self.writer.lock().is_nearly_full();
+        let mut core = self.core.lock();
+        if self.pace == Pace::Threads && !is_urgent && !core.is_stopping && !core.is_over() {
+            self.to_prepare.wait_for(&mut core, PIECE_PAUSE);
+        }
+    }
 }

@@ -183,7 +183,7 @@ impl Shared {
         let made = match is_adopting {
             // It is written once, in large groups: zeros would gain nothing (decision 11).
             true => make_spare(self.disk.as_ref(), name, bytes),
-            false => zero_filled(self.disk.as_ref(), name, bytes),
+            false => zero_filled(self.disk.as_ref(), name, bytes, || self.pause_filling()),
         };
         match made {
             Ok(spare) => self.core.lock().room.add(spare),
@@ -211,7 +211,7 @@ impl Shared {
 }
 
 /// A segment whose blocks are all written already, so that syncs need not note new ones.
-fn zero_filled(disk: &dyn Disk, name: String, bytes: u64) -> io::Result<Spare> {
+fn zero_filled(disk: &dyn Disk, name: String, bytes: u64, pause: impl Fn()) -> io::Result<Spare> {
     let spare = make_spare(disk, name, bytes)?;
     let zeros = zero_blocks(ZEROS);
     let fill = || -> io::Result<()> {
@@ -223,6 +223,7 @@ fn zero_filled(disk: &dyn Disk, name: String, bytes: u64) -> io::Result<Spare> {
                 &zeros[..usize::try_from(length).map_err(io::Error::other)?],
             )?;
             at += length;
+            pause();
         }
         spare.file.sync()
     };
