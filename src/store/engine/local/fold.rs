@@ -76,9 +76,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads a segment into memory, past the system's cache, where it never was: its runs are short
-    /// and many. `None` if it is too large, mostly dead, or unreadable somewhere: then runs are read
-    /// one by one.
+    /// Reads a segment into memory, past the system's cache, where it never was: its runs are
+    /// short and many. `None` if it is too large, mostly dead, or unreadable somewhere: then runs
+    /// are read one by one.
     fn read_whole(
         &self,
         upkeep: &mut Upkeep,
