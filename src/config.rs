@@ -68,7 +68,7 @@ settings! {
 
         /// Memory for Kafka requests, a quarter each: being read, decoded, parked until there are
         /// records, and the records of answers. When nothing is left to park in, a fetch is
-        /// answered at once.
+        /// answered at once. One request may name one partition for each 1,600 bytes.
         "kafka-decode-bytes-max" decode_bytes_max: usize = 256 * MIB, in 16 * MIB..=65_536 * MIB;
     }
 
