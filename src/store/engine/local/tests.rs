@@ -1,4 +1,4 @@
-//! The local engine on a real directory, step by step and with its threads.
+//! The local engine on a real directory, step by step.
 
 use super::segment::{BLOCK_BYTES, log_name};
 use super::{Directory, Disk, DiskFile, Local, LocalSettings, Open, OpenError, Pace};
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 mod adopted;
 mod checkpointed;
+mod threaded;
 
 const P: PartitionId = PartitionId(1);
 const Q: PartitionId = PartitionId(2);
@@ -472,125 +473,6 @@ fn commits_after_a_checkpoint_are_replayed_on_top_of_it() {
         assert_eq!(local.status(P).unwrap().log_start, Offset(1));
         assert!(local.checkpoint());
     }
-}
-
-/// A directory that counts the syncs of its files.
-struct Counting {
-    directory: Directory,
-    syncs: Arc<AtomicUsize>,
-}
-
-struct CountingFile {
-    file: Arc<dyn DiskFile>,
-    syncs: Arc<AtomicUsize>,
-}
-
-impl Disk for Counting {
-    fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
-        let file = self.directory.open(name, mode)?;
-        let syncs = self.syncs.clone();
-        Ok(Arc::new(CountingFile { file, syncs }))
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.directory.list()
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.directory.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.directory.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.directory.sync_directory()
-    }
-}
-
-impl DiskFile for CountingFile {
-    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
-        self.file.read_at(at, into)
-    }
-
-    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_at(at, bytes)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        self.file.sync()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-
-    fn allocate(&self, bytes: u64) -> io::Result<()> {
-        self.file.allocate(bytes)
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commits_at_the_same_time_share_their_syncs() {
-    let dir = TempDir::new().unwrap();
-    let syncs = Arc::new(AtomicUsize::new(0));
-    let disk = Counting {
-        directory: Directory::lock(dir.path()).unwrap(),
-        syncs: syncs.clone(),
-    };
-    let large = LocalSettings::from(&StoreConfig::default());
-    let local = Local::open(Arc::new(disk), Clock::system(), large, Pace::Threads).unwrap();
-    let opened = local.commit(vec![open_partition(P)]).await.unwrap();
-    opened.unwrap()[0].as_ref().unwrap();
-    let before = syncs.load(Ordering::Relaxed);
-
-    // Sixty-four producers at a time, each waiting for its answer.
-    for _ in 0..20 {
-        let answers = (0..64).map(|_| local.commit(vec![append(P, 1, &[7; 1024])]));
-        for answer in answers.collect::<Vec<_>>() {
-            answer.await.unwrap().unwrap()[0].as_ref().unwrap();
-        }
-    }
-
-    let shared = syncs.load(Ordering::Relaxed) - before;
-    println!("{shared} syncs for {} commits", 20 * 64);
-    assert!(shared * 8 < 20 * 64, "{shared} syncs");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_threads_fold_and_recycle_behind_the_producers() {
-    let dir = TempDir::new().unwrap();
-    let cold = LocalSettings {
-        tail_cache_bytes: 64 << 10,
-        ..settings()
-    };
-    let local = open_with(&dir, cold, Pace::Threads).unwrap();
-    local
-        .commit(vec![open_partition(P)])
-        .await
-        .unwrap()
-        .unwrap()[0]
-        .as_ref()
-        .unwrap();
-    for at in 0..200_u8 {
-        let answer = local.commit(vec![append(P, 1, &vec![at; 5000])]);
-        answer.await.unwrap().unwrap()[0].as_ref().unwrap();
-    }
-    let read = Read {
-        partition: P,
-        from: Offset(0),
-        bytes_max: usize::MAX,
-    };
-    let runs = local.read(read).await.unwrap();
-    assert_eq!(runs.iter().map(|run| run.batches.len()).sum::<usize>(), 200);
-    local.stop().await;
-    drop(local);
-
-    let local = open(&dir);
-    let expected: Vec<_> = (0..200_u8).map(|at| vec![at; 5000]).collect();
-    assert_eq!(fills(&local, P, 0), expected);
 }
 
 fn overwrite(dir: &TempDir, segment: u64, at: u64, bytes: &[u8]) {

@@ -1,0 +1,165 @@
+//! The engine on threads of its own: shared syncs, and what goes on behind the producers.
+
+use super::*;
+
+/// A directory that counts the syncs of its files.
+struct Counting {
+    directory: Directory,
+    syncs: Arc<AtomicUsize>,
+}
+
+struct CountingFile {
+    file: Arc<dyn DiskFile>,
+    syncs: Arc<AtomicUsize>,
+}
+
+impl Disk for Counting {
+    fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.directory.open(name, mode)?;
+        let syncs = self.syncs.clone();
+        Ok(Arc::new(CountingFile { file, syncs }))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.directory.list()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.directory.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.directory.remove(name)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.directory.sync_directory()
+    }
+}
+
+impl DiskFile for CountingFile {
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(at, into)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(at, bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.file.sync()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        self.file.allocate(bytes)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_at_the_same_time_share_their_syncs() {
+    let dir = TempDir::new().unwrap();
+    let syncs = Arc::new(AtomicUsize::new(0));
+    let disk = Counting {
+        directory: Directory::lock(dir.path()).unwrap(),
+        syncs: syncs.clone(),
+    };
+    let large = LocalSettings::from(&StoreConfig::default());
+    let local = Local::open(Arc::new(disk), Clock::system(), large, Pace::Threads).unwrap();
+    let opened = local.commit(vec![open_partition(P)]).await.unwrap();
+    opened.unwrap()[0].as_ref().unwrap();
+    let before = syncs.load(Ordering::Relaxed);
+
+    // Sixty-four producers at a time, each waiting for its answer.
+    for _ in 0..20 {
+        let answers = (0..64).map(|_| local.commit(vec![append(P, 1, &[7; 1024])]));
+        for answer in answers.collect::<Vec<_>>() {
+            answer.await.unwrap().unwrap()[0].as_ref().unwrap();
+        }
+    }
+
+    let shared = syncs.load(Ordering::Relaxed) - before;
+    println!("{shared} syncs for {} commits", 20 * 64);
+    assert!(shared * 8 < 20 * 64, "{shared} syncs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_threads_fold_and_recycle_behind_the_producers() {
+    let dir = TempDir::new().unwrap();
+    let cold = LocalSettings {
+        tail_cache_bytes: 64 << 10,
+        ..settings()
+    };
+    let local = open_with(&dir, cold, Pace::Threads).unwrap();
+    local
+        .commit(vec![open_partition(P)])
+        .await
+        .unwrap()
+        .unwrap()[0]
+        .as_ref()
+        .unwrap();
+    for at in 0..200_u8 {
+        let answer = local.commit(vec![append(P, 1, &vec![at; 5000])]);
+        answer.await.unwrap().unwrap()[0].as_ref().unwrap();
+    }
+    let read = Read {
+        partition: P,
+        from: Offset(0),
+        bytes_max: usize::MAX,
+    };
+    let runs = local.read(read).await.unwrap();
+    assert_eq!(runs.iter().map(|run| run.batches.len()).sum::<usize>(), 200);
+    local.stop().await;
+    drop(local);
+
+    let local = open(&dir);
+    let expected: Vec<_> = (0..200_u8).map(|at| vec![at; 5000]).collect();
+    assert_eq!(fills(&local, P, 0), expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_waited_for_alone_is_durable_when_the_call_returns() {
+    let dir = TempDir::new().unwrap();
+    let local = open_with(&dir, settings(), Pace::Threads).unwrap();
+    let mut opened = local.commit_and_wait(vec![open_partition(P)]);
+    opened.try_recv().unwrap().unwrap()[0].as_ref().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn commits_that_are_waited_for_beside_others_are_all_kept_once() {
+    const CALLERS: u8 = 16;
+    const EACH: usize = 25;
+    let dir = TempDir::new().unwrap();
+    let local = Arc::new(open_with(&dir, settings(), Pace::Threads).unwrap());
+    let opened = local.commit(vec![open_partition(P)]).await.unwrap();
+    opened.unwrap()[0].as_ref().unwrap();
+    let call = |caller: u8| {
+        let local = local.clone();
+        tokio::spawn(async move {
+            for _ in 0..EACH {
+                let atoms = vec![append(P, 1, &[caller; 100])];
+                let answer = match caller % 2 {
+                    0 => local.commit_and_wait(atoms),
+                    _ => local.commit(atoms),
+                };
+                answer.await.unwrap().unwrap()[0].as_ref().unwrap();
+            }
+        })
+    };
+    for caller in (0..CALLERS).map(call).collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    // Without an orderly end.
+    drop(local);
+
+    let kept = fills(&open(&dir), P, 0);
+    assert_eq!(kept.len(), usize::from(CALLERS) * EACH);
+    for caller in 0..CALLERS {
+        let of_caller = kept.iter().filter(|fill| fill[0] == caller);
+        assert_eq!(of_caller.count(), EACH);
+    }
+}
