@@ -5,14 +5,12 @@ use super::data::{DataName, DataSegment, RunSummary, header};
 use super::disk::{Disk, DiskFile, Open};
 use super::run_list::RunList;
 use super::segment::BLOCK_BYTES;
+use super::threads::PIECE_BYTES;
 use crate::store::PartitionId;
 use crate::store::engine::BatchInfo;
 use bytes::BytesMut;
 use std::io;
 use std::sync::Arc;
-
-/// Bytes gathered for one write past the system's cache; whole blocks.
-const WRITE_BYTES: usize = 1 << 20;
 
 pub struct DataWriter<'a> {
     disk: Arc<dyn Disk>,
@@ -29,7 +27,7 @@ pub struct DataWriter<'a> {
 
 impl<'a> DataWriter<'a> {
     pub fn new(disk: Arc<dyn Disk>, number: u64, pause: &'a dyn Fn()) -> DataWriter<'a> {
-        let mut buffer = aligned(WRITE_BYTES);
+        let mut buffer = aligned(PIECE_BYTES);
         buffer.extend_from_slice(&header(number));
         DataWriter {
             disk,
@@ -61,11 +59,11 @@ impl<'a> DataWriter<'a> {
 
     fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let fitting = bytes.len().min(WRITE_BYTES - self.buffer.len());
+            let fitting = bytes.len().min(PIECE_BYTES - self.buffer.len());
             let (fitting, rest) = bytes.split_at(fitting);
             self.buffer.extend_from_slice(fitting);
             bytes = rest;
-            if self.buffer.len() == WRITE_BYTES {
+            if self.buffer.len() == PIECE_BYTES {
                 self.flush()?;
             }
         }

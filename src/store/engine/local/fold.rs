@@ -8,6 +8,7 @@ use super::disk::DiskFile;
 use super::index::TailRun;
 use super::read::{check_batches, read_batches};
 use super::shared::{Sealed, Shared};
+use super::threads::PIECE_BYTES;
 use super::upkeep::Upkeep;
 use crate::store::PartitionId;
 use crate::store::engine::BatchInfo;
@@ -96,8 +97,8 @@ impl Shared {
         let kept = upkeep.whole.take().filter(|kept| kept.len() >= length);
         let mut whole = kept.unwrap_or_else(|| zero_blocks(length));
         for (piece, at) in whole[..end]
-            .chunks_mut(READ_BYTES)
-            .zip((0..).step_by(READ_BYTES))
+            .chunks_mut(PIECE_BYTES)
+            .zip((0..).step_by(PIECE_BYTES))
         {
             segment.file.read_blocks_at(at, piece).ok()?;
             self.pause_folding();
@@ -204,9 +205,8 @@ fn unreadable(error: io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-/// The largest segment that is read into memory to be folded, and the bytes read at once.
+/// The largest segment that is read into memory to be folded.
 const WHOLE_BYTES_MAX: usize = 64 << 20;
-const READ_BYTES: usize = 1 << 20;
 
 /// Bytes read at once, unless one batch is larger.
 const COPY_BYTES: u64 = 1 << 20;

@@ -14,8 +14,10 @@ const BACKLOG_SEGMENTS_MAX: usize = 4;
 const TIDY: Duration = Duration::from_millis(1000);
 const GIVE_WAY: Duration = Duration::from_millis(20);
 
-/// Pause between two pieces of such work: a commit then waits for one piece, not for all of them.
-const PIECE_PAUSE: Duration = Duration::from_millis(4);
+/// What such work reads or writes at once, and its pause before the next piece: a commit then waits
+/// for one piece, not for all of them.
+pub const PIECE_BYTES: usize = 128 << 10;
+const PIECE_PAUSE: Duration = Duration::from_micros(500);
 
 /// Silence after which the log records that all of it is durable.
 const IDLE: Duration = Duration::from_millis(100);

@@ -7,13 +7,11 @@ use super::disk::Disk;
 use super::room::{Spare, is_full, make_spare};
 use super::segment::{LogAt, checkpoint_name};
 use super::shared::{Sealed, Shared};
+use super::threads::PIECE_BYTES;
 use bytes::BytesMut;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-
-/// Zeros written at once into a new segment.
-const ZEROS: usize = 1 << 20;
 
 /// Files that are not the writer's any more.
 #[derive(Default)]
@@ -213,11 +211,11 @@ impl Shared {
 /// A segment whose blocks are all written already, so that syncs need not note new ones.
 fn zero_filled(disk: &dyn Disk, name: String, bytes: u64, pause: impl Fn()) -> io::Result<Spare> {
     let spare = make_spare(disk, name, bytes)?;
-    let zeros = zero_blocks(ZEROS);
+    let zeros = zero_blocks(PIECE_BYTES);
     let fill = || -> io::Result<()> {
         let mut at = 0;
         while at < bytes {
-            let length = (bytes - at).min(ZEROS as u64);
+            let length = (bytes - at).min(PIECE_BYTES as u64);
             spare.file.write_blocks_at(
                 at,
                 &zeros[..usize::try_from(length).map_err(io::Error::other)?],
