@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 pub const WINDOW_BATCHES: usize = 5;
 /// Idle time after which a producer is forgotten (`producer.id.expiration.ms`): a day.
 pub const PRODUCER_IDLE_MS_MAX: i64 = 86_400_000;
+/// How far the clock may go back without bringing back a producer of which nothing is kept: an hour.
+const CLOCK_BACK_MS_MAX: i64 = 3_600_000;
 
 /// One producer's recent batches in one partition.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -95,10 +97,19 @@ impl Producer {
         self.recent.push_back(sent);
     }
 
-    /// Whether the producer has been idle for so long that it is forgotten.
+    /// Whether the producer has been idle for so long that its history counts no more.
     pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.idle_ms(now) > PRODUCER_IDLE_MS_MAX
+    }
+
+    /// Whether nothing need be kept of the producer: it stays expired even if the clock goes back.
+    pub fn is_forgotten(&self, now: Timestamp) -> bool {
+        self.idle_ms(now) > PRODUCER_IDLE_MS_MAX + CLOCK_BACK_MS_MAX
+    }
+
+    fn idle_ms(&self, now: Timestamp) -> i64 {
         let last = self.recent.back().map_or(0, |sent| sent.arrival.0);
-        now.0.saturating_sub(last) > PRODUCER_IDLE_MS_MAX
+        now.0.saturating_sub(last)
     }
 }
 
@@ -165,6 +176,16 @@ mod tests {
             producer.judge(sequence(3, 101), 1),
             Judgement::StaleEpoch { current: 4 }
         );
+    }
+
+    #[test]
+    fn what_is_forgotten_stays_expired_when_the_clock_goes_back() {
+        let producer = Producer::new(sequence(0, 0), sent(0, 0));
+        let after = |ms| Timestamp(1 + PRODUCER_IDLE_MS_MAX + ms);
+        assert!(!producer.is_expired(after(0)));
+        assert!(producer.is_expired(after(1)));
+        assert!(!producer.is_forgotten(after(CLOCK_BACK_MS_MAX)));
+        assert!(producer.is_forgotten(after(CLOCK_BACK_MS_MAX + 1)));
     }
 
     #[test]

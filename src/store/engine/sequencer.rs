@@ -226,8 +226,8 @@ impl Sequencer {
         now: Timestamp,
     ) -> Option<&Tail> {
         let tail = self.partitions.get_mut(&partition)?;
-        let is_alive = |producer: &Producer| !producer.is_expired(now);
-        tail.producers.retain(|_, producer| is_alive(producer));
+        let is_kept = |producer: &Producer| !producer.is_forgotten(now);
+        tail.producers.retain(|_, producer| is_kept(producer));
         Some(tail)
     }
 
@@ -280,7 +280,7 @@ impl Sequencer {
                 let producers = &mut tail.producers;
                 // The table grows only once nobody in it can be forgotten.
                 if producers.len() == producers.capacity() {
-                    producers.retain(|_, producer| !producer.is_expired(arrival));
+                    producers.retain(|_, producer| !producer.is_forgotten(arrival));
                 }
                 producers.insert(sequence.id, Producer::new(sequence, sent));
             }
