@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 pub const WINDOW_BATCHES: usize = 5;
 /// Idle time after which a producer is forgotten (`producer.id.expiration.ms`): a day.
 pub const PRODUCER_IDLE_MS_MAX: i64 = 86_400_000;
-/// How far the clock may go back without bringing back a producer of which nothing is kept: an hour.
+/// How far the clock may go back without bringing back a producer that was forgotten: an hour.
 const CLOCK_BACK_MS_MAX: i64 = 3_600_000;
 
 /// One producer's recent batches in one partition.

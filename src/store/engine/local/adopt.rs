@@ -1,16 +1,12 @@
 //! Adoption: a segment of the log whose runs are long is kept as it is, with an index.
 
 use super::data::{DataName, DataRun, DataSegment};
-use super::index::TailRun;
+use super::found::Found;
 use super::run_list::RunList;
 use super::shared::{Sealed, Shared};
 use super::upkeep::Upkeep;
-use crate::store::PartitionId;
 use std::io;
 use std::sync::Arc;
-
-/// What a segment of the log holds, by partition.
-type Found = Vec<(PartitionId, Vec<TailRun>)>;
 
 impl Shared {
     /// Whether a segment's runs are so long that writing them anew would gain nothing. A file
@@ -50,7 +46,7 @@ impl Shared {
         let run = |summary| DataRun::new(data.clone(), summary);
         let runs = footer.runs.into_iter().map(run).collect();
         drop(found);
-        self.index.lock().fold(segment, runs);
+        self.exchange(segment, runs);
         self.core.lock().sealed.pop_front();
         upkeep.adopted += 1;
         Ok(())

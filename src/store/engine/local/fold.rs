@@ -5,6 +5,7 @@ use super::buffers::zero_blocks;
 use super::data::{DataRun, DataSegment};
 use super::data_writer::DataWriter;
 use super::disk::DiskFile;
+use super::found::Found;
 use super::index::TailRun;
 use super::read::{check_batches, read_batches};
 use super::shared::{Sealed, Shared};
@@ -48,7 +49,7 @@ impl Shared {
     }
 
     fn fold(&self, upkeep: &mut Upkeep, sealed: Sealed) -> io::Result<()> {
-        let found = self.index.lock().runs_in(&sealed.segment);
+        let found = self.find_in_log(&sealed.segment);
         let is_adopting = self.is_worth_keeping(&sealed, &found);
         self.core.lock().is_adopting = is_adopting;
         if is_adopting {
@@ -71,7 +72,7 @@ impl Shared {
             copied => copied?,
         };
         drop(found);
-        self.index.lock().fold(&sealed.segment, runs);
+        self.exchange(&sealed.segment, runs);
         self.core.lock().sealed.pop_front();
         upkeep.folded.push(sealed);
         Ok(())
@@ -80,12 +81,7 @@ impl Shared {
     /// Reads a segment into memory, past the system's cache, where it never was: its runs are
     /// short and many. `None` if it is too large, mostly dead, or unreadable somewhere: then runs
     /// are read one by one.
-    fn read_whole(
-        &self,
-        upkeep: &mut Upkeep,
-        sealed: &Sealed,
-        found: &[(PartitionId, Vec<TailRun>)],
-    ) -> Option<BytesMut> {
+    fn read_whole(&self, upkeep: &mut Upkeep, sealed: &Sealed, found: &Found) -> Option<BytesMut> {
         let segment = &sealed.segment;
         let length = usize::try_from(segment.bytes).ok()?;
         let end = usize::try_from(segment.file_at(sealed.end)).ok()?;
@@ -107,7 +103,7 @@ impl Shared {
     }
 
     fn rewrite(&self, upkeep: &mut Upkeep, data: &Arc<DataSegment>) -> io::Result<bool> {
-        let old = self.index.lock().runs_of(data);
+        let old = self.find_in_data(data);
         let indexes = BatchIndexes::default();
         let new = self.write_data(upkeep, |writer| {
             for run in &old {

@@ -28,6 +28,9 @@ pub struct Group {
 pub struct Index {
     pub partitions: HashMap<PartitionId, PartitionIndex>,
     pub cache: TailCache,
+    /// Whose runs lie in which segment of the log, by its sequence: folding visits no others. One
+    /// may be named that has none any more, or twice.
+    holders: HashMap<u64, Vec<PartitionId>>,
 }
 
 /// One partition's batches in offset order.
@@ -59,6 +62,7 @@ impl Index {
         Index {
             partitions: HashMap::new(),
             cache: TailCache::new(cache_bytes),
+            holders: HashMap::new(),
         }
     }
 
@@ -111,7 +115,12 @@ impl Index {
         };
         index.high_watermark = index.high_watermark.max(newest.next);
         index.last_arrival = index.last_arrival.max(newest.arrival);
-        let bytes = run.batches.iter().map(|info| u64::from(info.bytes)).sum();
+        let last = index.tail.back();
+        if last.is_none_or(|last| !Arc::ptr_eq(&last.segment, segment)) {
+            let holders = self.holders.entry(segment.header.sequence);
+            holders.or_default().push(run.partition);
+        }
+        let bytes = bytes_of(&run.batches);
         index.bytes += bytes;
         index.tail.push_back(TailRun {
             group,
@@ -161,44 +170,51 @@ impl Index {
         }
     }
 
-    /// Every live run of the log that lies in `segment`.
-    pub fn runs_in(&self, segment: &Arc<Segment>) -> Vec<(PartitionId, Vec<TailRun>)> {
+    /// The partitions that may have runs in this segment of the log, in order.
+    pub fn holders(&self, segment: &Segment) -> Vec<PartitionId> {
+        let holders = self.holders.get(&segment.header.sequence);
+        let mut holders = holders.cloned().unwrap_or_default();
+        holders.sort_unstable();
+        holders.dedup();
+        holders
+    }
+
+    /// A partition's live runs in the oldest segment of the log that is not laid out yet.
+    pub fn runs_in(&self, segment: &Arc<Segment>, partition: PartitionId) -> Vec<TailRun> {
+        let Some(index) = self.partitions.get(&partition) else {
+            return Vec::new();
+        };
         let in_it = |run: &&TailRun| Arc::ptr_eq(&run.segment, segment);
-        let mut found: Vec<_> = self
-            .partitions
-            .iter()
-            .map(|(id, index)| (*id, index.tail.iter().filter(in_it).cloned().collect()))
-            .filter(|(_, runs): &(_, Vec<_>)| !runs.is_empty())
-            .collect();
-        found.sort_by_key(|(id, _)| *id);
-        found
+        index.tail.iter().take_while(in_it).cloned().collect()
     }
 
-    /// Every live run of a folded segment.
-    pub fn runs_of(&self, segment: &Arc<DataSegment>) -> Vec<Arc<DataRun>> {
-        let runs = self.partitions.values().flat_map(|index| &index.folded);
-        let mut found: Vec<_> = runs
-            .filter(|run| Arc::ptr_eq(&run.segment, segment))
-            .cloned()
-            .collect();
-        found.sort_by_key(|run| (run.summary.partition, run.summary.first));
-        found
+    /// A partition's live runs in a data segment.
+    pub fn runs_of(&self, segment: &Arc<DataSegment>, partition: PartitionId) -> Vec<Arc<DataRun>> {
+        let Some(index) = self.partitions.get(&partition) else {
+            return Vec::new();
+        };
+        let in_it = |run: &&Arc<DataRun>| Arc::ptr_eq(&run.segment, segment);
+        index.folded.iter().filter(in_it).cloned().collect()
     }
 
-    /// Lets readers find in folded segments what they found in `segment` until now.
-    pub fn fold(&mut self, segment: &Arc<Segment>, runs: Vec<Arc<DataRun>>) {
-        for index in self.partitions.values_mut() {
-            index.tail.retain(|run| !Arc::ptr_eq(&run.segment, segment));
+    /// Lets readers of a partition find in a data segment what they found in the oldest segment of
+    /// the log until now.
+    pub fn fold(
+        &mut self,
+        segment: &Arc<Segment>,
+        partition: PartitionId,
+        runs: impl IntoIterator<Item = Arc<DataRun>>,
+    ) {
+        let index = self.partitions.get_mut(&partition);
+        match index {
+            Some(index) => index.fold(segment, runs),
+            None => runs.into_iter().for_each(|run| run.end()),
         }
-        for run in runs {
-            match self.partitions.get_mut(&run.summary.partition) {
-                Some(index) if run.summary.next > index.log_start => index.folded.push_back(run),
-                Some(_) | None => run.end(),
-            }
-        }
-        for index in self.partitions.values_mut() {
-            index.count_bytes();
-        }
+    }
+
+    /// Nothing of this segment of the log is to be found any more.
+    pub fn end_segment(&mut self, segment: &Segment) {
+        self.holders.remove(&segment.header.sequence);
     }
 
     /// Puts a rewritten run in the place of `old`.
@@ -252,9 +268,19 @@ impl PartitionIndex {
         self.folded.iter().for_each(|run| run.end());
     }
 
-    fn count_bytes(&mut self) {
-        let folded: u64 = self.folded.iter().map(|run| run.summary.bytes).sum();
-        self.bytes = folded + self.tail.iter().map(|run| run.bytes).sum::<u64>();
+    fn fold(&mut self, segment: &Arc<Segment>, runs: impl IntoIterator<Item = Arc<DataRun>>) {
+        let in_it = |run: &mut TailRun| Arc::ptr_eq(&run.segment, segment);
+        while let Some(run) = self.tail.pop_front_if(in_it) {
+            self.bytes -= run.bytes;
+        }
+        for run in runs {
+            if run.summary.next > self.log_start {
+                self.bytes += run.summary.bytes;
+                self.folded.push_back(run);
+            } else {
+                run.end();
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod data_writer;
 mod disk;
 mod engine;
 mod fold;
+mod found;
 mod frame;
 mod index;
 mod layout;

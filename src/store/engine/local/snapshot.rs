@@ -2,6 +2,7 @@
 
 use super::checkpoint::{DataFile, Files, Writing};
 use super::data::{DataName, DataSegment};
+use super::found::ENTRIES_MAX;
 use super::shared::Shared;
 use super::upkeep::Upkeep;
 use crate::store::{PartitionId, Position};
@@ -9,9 +10,6 @@ use parking_lot::MutexGuard;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-
-/// Entries taken under a lock at once.
-const ENTRIES_MAX: usize = 256;
 
 /// A checkpoint on disk.
 pub struct Taken {

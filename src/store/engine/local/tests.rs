@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 mod adopted;
 mod checkpointed;
+mod folded;
 mod threaded;
 
 const P: PartitionId = PartitionId(1);
