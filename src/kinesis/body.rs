@@ -4,6 +4,9 @@ use super::room::{NoRoom, Room, Share};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -52,7 +55,11 @@ impl Bodies {
     }
 
     pub async fn read(&self, body: Incoming) -> Result<Held, Unread> {
-        let whole = timeout(Duration::from_millis(BODY_MS_MAX), self.read_whole(body));
+        let mut whole = pin!(self.read_whole(body));
+        if let Some(held) = at_hand(whole.as_mut()).await {
+            return held;
+        }
+        let whole = timeout(Duration::from_millis(BODY_MS_MAX), whole);
         whole.await.unwrap_or(Err(Unread::TooSlow))
     }
 
@@ -107,8 +114,13 @@ impl From<NoRoom> for Unread {
 
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Unread> {
     loop {
-        let frame = timeout(Duration::from_millis(STALL_MS_MAX), body.frame()).await;
-        match frame.map_err(|_| Unread::TooSlow)? {
+        let frame = match at_hand(body.frame()).await {
+            Some(frame) => frame,
+            None => timeout(Duration::from_millis(STALL_MS_MAX), body.frame())
+                .await
+                .map_err(|_| Unread::TooSlow)?,
+        };
+        match frame {
             None => return Ok(None),
             Some(Err(_)) => return Err(Unread::Broken),
             Some(Ok(frame)) => {
@@ -118,6 +130,22 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Unread> {
             }
         }
     }
+}
+
+/// What is there once its sender has had a turn to give it: it needs no timer.
+async fn at_hand<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut has_waited = false;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if has_waited => Poll::Ready(None),
+        Poll::Pending => {
+            has_waited = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 async fn drained(mut body: Incoming) -> Unread {

@@ -3,8 +3,10 @@
 //! Every connection is bounded in headers, time and what it may buffer; bodies are bounded
 //! together (`body`). A connection task never ends the process.
 
+use super::again::Again;
 use super::body::Bodies;
 use super::cx::Cx;
+use super::kept_timer::KeptTimer;
 use super::operations::Answers;
 use super::paced::Paced;
 use super::reader::Reader;
@@ -147,7 +149,8 @@ async fn connection(stream: TcpStream, face: Arc<Face>, mut stop: watch::Receive
         tracing::debug!(%error, "a connection broke at once");
         return;
     }
-    let stream = Paced::new(stream, face.clock.clone());
+    let clock = face.clock.clone();
+    let stream = Paced::new(stream, clock.clone());
     let asked = Arc::new(Notify::new());
     let first_asked = asked.clone();
     let service = service_fn(move |request| {
@@ -155,15 +158,15 @@ async fn connection(stream: TcpStream, face: Arc<Face>, mut stop: watch::Receive
         asked.notify_one();
         async move { Ok::<_, Infallible>(face.answer(request).await) }
     });
-    let builder = builder();
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let builder = builder(clock);
+    let mut serving = Again::new(builder.serve_connection(TokioIo::new(stream), service));
     let first = Duration::from_millis(FIRST_REQUEST_MS_MAX);
     let mut first = pin!(tokio::time::timeout(first, first_asked.notified()));
     let mut is_asked = false;
     let mut is_stopping = false;
     loop {
         tokio::select! {
-            ended = serving.as_mut() => {
+            ended = &mut serving => {
                 if let Err(error) = ended {
                     tracing::debug!(error, "a connection broke");
                 }
@@ -175,7 +178,7 @@ async fn connection(stream: TcpStream, face: Arc<Face>, mut stop: watch::Receive
             },
             _ = stop.wait_for(|stop| *stop), if !is_stopping => {
                 is_stopping = true;
-                serving.as_mut().graceful_shutdown();
+                serving.future().graceful_shutdown();
             }
         }
     }
@@ -187,11 +190,11 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(set_tcp_user_timeout(stream, UNREAD_MS_MAX)?)
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(clock: Clock) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(KeptTimer::new(clock))
         .header_read_timeout(Duration::from_millis(NEXT_REQUEST_MS_MAX))
         .max_buf_size(HEAD_BYTES_MAX);
     builder

@@ -4,6 +4,7 @@
 //! table, `op` one file for each operation. Constraints are data (`shape`), declared with the
 //! input they bound (`input`), checked and worded in one place (`validate`).
 
+mod again;
 mod answer;
 mod arn;
 mod base64;
@@ -16,6 +17,7 @@ mod error;
 mod http;
 mod input;
 mod iterator;
+mod kept_timer;
 mod op;
 mod operations;
 mod paced;

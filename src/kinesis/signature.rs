@@ -4,16 +4,22 @@
 
 use super::error::ApiError;
 use hyper::header::{AUTHORIZATION, DATE, HeaderMap};
+use std::borrow::Cow;
 
 const ALGORITHM: &str = "X-Amz-Algorithm";
 const DATE_HEADER: &str = "x-amz-date";
 const SERVICE: &str = "kinesis";
 const TERMINATOR: &str = "aws4_request";
+/// Parameters of an Authorization header.
+const PARAMETERS: [&str; 3] = ["Credential", "Signature", "SignedHeaders"];
 
 pub fn check(headers: &HeaderMap, query: &str) -> Result<(), ApiError> {
     let header = headers
         .get(AUTHORIZATION)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        .map(|value| match value.to_str() {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(value.as_bytes()),
+        });
     let header = header.filter(|value| !value.is_empty());
     let query = Query::of(query);
     match (header, query.get(ALGORITHM)) {
@@ -32,19 +38,14 @@ pub fn check(headers: &HeaderMap, query: &str) -> Result<(), ApiError> {
 }
 
 fn check_header(headers: &HeaderMap, authorization: &str) -> Result<(), ApiError> {
-    let pieces = authorization.split([',', ' ']).skip(1);
-    let pairs: Vec<(&str, &str)> = pieces.filter_map(|piece| piece.split_once('=')).collect();
-    let value = |name: &str| {
-        let found = pairs.iter().rev().find(|(known, _)| *known == name);
-        found
-            .map(|(_, value)| *value)
-            .filter(|value| !value.is_empty())
-    };
+    let found = parameters(authorization);
     let date = headers.get(DATE_HEADER).and_then(|date| date.to_str().ok());
-    let parts = ["Credential", "Signature", "SignedHeaders"];
-    let missing = parts.into_iter().filter(|part| value(part).is_none());
+    let missing = PARAMETERS
+        .iter()
+        .zip(found)
+        .filter(|(_, value)| value.is_none());
     let mut complaints: Vec<String> = missing
-        .map(|part| format!("Authorization header requires '{part}' parameter."))
+        .map(|(part, _)| format!("Authorization header requires '{part}' parameter."))
         .collect();
     if date.is_none() && !headers.contains_key(DATE) {
         complaints.push(
@@ -56,9 +57,28 @@ fn check_header(headers: &HeaderMap, authorization: &str) -> Result<(), ApiError
         complaints.push(format!("Authorization={authorization}"));
         return Err(incomplete(complaints.join(" ")));
     }
-    let (credential, signed) = (value("Credential"), value("SignedHeaders"));
-    check_scope(credential.unwrap_or_default(), signed.unwrap_or_default())?;
+    let [credential, _, signed] = found.map(Option::unwrap_or_default);
+    check_scope(credential, signed)?;
     date.map_or(Ok(()), check_date)
+}
+
+/// What the header says of each; the last one counts, an empty one does not.
+fn parameters(authorization: &str) -> [Option<&str>; 3] {
+    let mut found = [None; 3];
+    let mut start = None;
+    let ends = memchr::memchr2_iter(b',', b' ', authorization.as_bytes());
+    for end in ends.chain([authorization.len()]) {
+        // The first piece is the algorithm.
+        let piece = start.map(|start| &authorization[start..end]);
+        start = Some(end + 1);
+        let Some((name, value)) = piece.and_then(|piece| piece.split_once('=')) else {
+            continue;
+        };
+        if let Some(at) = PARAMETERS.iter().position(|known| *known == name) {
+            found[at] = Some(value).filter(|value| !value.is_empty());
+        }
+    }
+    found
 }
 
 fn check_query(query: &Query) -> Result<(), ApiError> {
@@ -85,8 +105,19 @@ fn check_query(query: &Query) -> Result<(), ApiError> {
 
 /// `key/yyyymmdd/region/service/aws4_request`. Any region will do.
 fn check_scope(credential: &str, signed_headers: &str) -> Result<(), ApiError> {
-    let elements: Vec<&str> = credential.split('/').collect();
-    let [_, _, region, service, terminator] = elements[..] else {
+    let mut elements = credential.split('/');
+    let five = [(); 5].map(|()| elements.next());
+    let (
+        [
+            Some(_),
+            Some(_),
+            Some(region),
+            Some(service),
+            Some(terminator),
+        ],
+        None,
+    ) = (five, elements.next())
+    else {
         return Err(invalid(format!(
             "Credential must have exactly 5 slash-delimited elements, e.g. \
              keyid/date/region/service/term, got '{credential}'"
