@@ -15,14 +15,24 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// A write and its sync for which a thread of the runtime may keep its other tasks waiting: less
+/// than they may keep each other.
+const QUICK_WRITE: Duration = Duration::from_micros(500);
+/// So many quick commits in a row tell that nobody else is at it: two that take turns would only
+/// keep each other from sharing syncs.
+const ALONE_MIN: u32 = 16;
 
 /// One shared write-ahead log on a local disk, folded later by partition.
 pub struct Local {
     shared: Arc<Shared>,
     indexes: Arc<BatchIndexes>,
+    /// Commits in a row that met nobody else's and took no longer than [`QUICK_WRITE`].
+    quick_alone: AtomicU32,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -45,6 +55,7 @@ impl Local {
         Ok(Local {
             shared,
             indexes: Arc::default(),
+            quick_alone: AtomicU32::new(0),
             threads,
         })
     }
@@ -104,7 +115,7 @@ impl Drop for Local {
 impl Engine for Local {
     fn commit(&self, atoms: Vec<Atom>) -> Answer {
         let (answer, queued) = self.shared.commit(atoms);
-        if queued != Queue::Unchanged {
+        if let Queue::Alone | Queue::Behind = queued {
             self.shared.to_write.notify_one();
         }
         answer
@@ -112,12 +123,12 @@ impl Engine for Local {
 
     fn commit_and_wait(&self, atoms: Vec<Atom>) -> Answer {
         let (answer, queued) = self.shared.commit(atoms);
+        if let Queue::Behind | Queue::Following = queued {
+            self.quick_alone.store(0, Ordering::Relaxed);
+        }
         match queued {
-            Queue::Unchanged => {}
-            Queue::Alone if self.may_block() => tokio::task::block_in_place(|| {
-                self.shared.write_queued();
-                self.shared.sync_written();
-            }),
+            Queue::Unchanged | Queue::Following => {}
+            Queue::Alone if self.may_block() => self.write_alone(),
             Queue::Alone | Queue::Behind => drop(self.shared.to_write.notify_one()),
         }
         answer
@@ -240,6 +251,35 @@ impl Local {
                 Err(_) => Err(EngineError::Stopping),
             }
         }
+    }
+
+    /// Makes a lonely commit durable on this thread. Leaving its other tasks to another thread
+    /// would wake that one for each commit, so it is done only where the disk takes its time or
+    /// others may come.
+    fn write_alone(&self) {
+        let write = || {
+            let began = self.shared.clock.instant();
+            self.shared.write_queued();
+            self.shared.sync_written();
+            let took = self.shared.clock.instant() - began;
+            took <= QUICK_WRITE
+        };
+        let has_others = Handle::try_current().is_ok_and(|it| it.metrics().num_workers() > 1);
+        let before = self.quick_alone.load(Ordering::Relaxed);
+        let is_quick = match has_others && before >= ALONE_MIN {
+            true => write(),
+            false => tokio::task::block_in_place(write),
+        };
+        let now = if is_quick {
+            before.saturating_add(1)
+        } else {
+            0
+        };
+        // Somebody may have come meanwhile.
+        let relaxed = Ordering::Relaxed;
+        let _ = self
+            .quick_alone
+            .compare_exchange(before, now, relaxed, relaxed);
     }
 
     /// Whether this thread may wait for the disk: others of its runtime go on meanwhile.

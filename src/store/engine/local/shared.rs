@@ -10,6 +10,7 @@ use super::segment::{LogAt, Segment};
 use super::settings::{LocalSettings, Pace};
 use super::upkeep::Upkeep;
 use crate::clock::Clock;
+use crate::config::Durability;
 use crate::store::Position;
 use crate::store::engine::sequencer::Sequencer;
 use crate::store::engine::watchers::Watchers;
@@ -87,8 +88,11 @@ pub enum Queue {
     Unchanged,
     /// This commit, and nobody else's is on its way to the disk.
     Alone,
-    /// This commit, behind others that are not durable yet.
+    /// This commit, behind others that are on their way to the disk; the writer may be idle.
     Behind,
+    /// This commit, behind others that are queued or about to be synced: the writer, if it waits,
+    /// is told when it can go on.
+    Following,
 }
 
 /// One call of `commit`.
@@ -208,8 +212,10 @@ impl Shared {
             }
         }
         let bytes = if has_effects { bytes } else { 0 };
+        let is_told = self.settings.durability == Durability::Disk && !core.written.is_empty();
         let queue = match core.pending {
             0 => Queue::Alone,
+            _ if is_told || !core.queue.is_empty() => Queue::Following,
             _ => Queue::Behind,
         };
         core.pending += 1;
