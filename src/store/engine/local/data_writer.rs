@@ -5,7 +5,7 @@ use super::data::{DataName, DataSegment, RunSummary, header};
 use super::disk::{Disk, DiskFile, Open};
 use super::run_list::RunList;
 use super::segment::BLOCK_BYTES;
-use super::threads::PIECE_BYTES;
+use super::threads::PIECE_BYTES_MAX;
 use crate::store::PartitionId;
 use crate::store::engine::BatchInfo;
 use bytes::BytesMut;
@@ -21,13 +21,14 @@ pub struct DataWriter<'a> {
     written: u64,
     buffer: BytesMut,
     runs: RunList,
-    /// Called after each write, so that the disk is not kept busy with this alone.
-    pause: &'a dyn Fn(),
+    /// Says before each write how many bytes it may be, and may wait, so that the disk is not kept
+    /// busy with this alone.
+    pace: &'a dyn Fn() -> usize,
 }
 
 impl<'a> DataWriter<'a> {
-    pub fn new(disk: Arc<dyn Disk>, number: u64, pause: &'a dyn Fn()) -> DataWriter<'a> {
-        let mut buffer = aligned(PIECE_BYTES);
+    pub fn new(disk: Arc<dyn Disk>, number: u64, pace: &'a dyn Fn() -> usize) -> DataWriter<'a> {
+        let mut buffer = aligned(PIECE_BYTES_MAX);
         buffer.extend_from_slice(&header(number));
         DataWriter {
             disk,
@@ -36,7 +37,7 @@ impl<'a> DataWriter<'a> {
             written: 0,
             buffer,
             runs: RunList::default(),
-            pause,
+            pace,
         }
     }
 
@@ -59,11 +60,11 @@ impl<'a> DataWriter<'a> {
 
     fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let fitting = bytes.len().min(PIECE_BYTES - self.buffer.len());
+            let fitting = bytes.len().min(PIECE_BYTES_MAX - self.buffer.len());
             let (fitting, rest) = bytes.split_at(fitting);
             self.buffer.extend_from_slice(fitting);
             bytes = rest;
-            if self.buffer.len() == PIECE_BYTES {
+            if self.buffer.len() == PIECE_BYTES_MAX {
                 self.flush()?;
             }
         }
@@ -107,13 +108,19 @@ impl<'a> DataWriter<'a> {
         };
         let whole = self.buffer.len() / BLOCK_BYTES as usize * BLOCK_BYTES as usize;
         let (blocks, rest) = self.buffer.split_at(whole);
-        file.write_blocks_at(self.written, blocks)?;
+        let mut at = self.written;
+        let mut left = blocks;
+        while !left.is_empty() {
+            let (piece, behind) = left.split_at((self.pace)().min(left.len()));
+            file.write_blocks_at(at, piece)?;
+            at += piece.len() as u64;
+            left = behind;
+        }
         if !rest.is_empty() {
-            file.write_at(self.written + whole as u64, rest)?;
+            file.write_at(at, rest)?;
         }
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
-        (self.pause)();
         Ok(())
     }
 }

@@ -9,7 +9,6 @@ use super::found::Found;
 use super::index::TailRun;
 use super::read::{check_batches, read_batches};
 use super::shared::{Sealed, Shared};
-use super::threads::PIECE_BYTES;
 use super::upkeep::Upkeep;
 use crate::store::PartitionId;
 use crate::store::engine::BatchInfo;
@@ -92,12 +91,12 @@ impl Shared {
         }
         let kept = upkeep.whole.take().filter(|kept| kept.len() >= length);
         let mut whole = kept.unwrap_or_else(|| zero_blocks(length));
-        for (piece, at) in whole[..end]
-            .chunks_mut(PIECE_BYTES)
-            .zip((0..).step_by(PIECE_BYTES))
-        {
-            segment.file.read_blocks_at(at, piece).ok()?;
-            self.pause_folding();
+        let mut at = 0;
+        while at < end {
+            let next = end.min(at + self.pace_folding());
+            let piece = &mut whole[at..next];
+            segment.file.read_blocks_at(at as u64, piece).ok()?;
+            at = next;
         }
         Some(whole)
     }
@@ -141,8 +140,8 @@ impl Shared {
         fill: impl FnOnce(&mut DataWriter<'_>) -> io::Result<()>,
     ) -> io::Result<Vec<Arc<DataRun>>> {
         upkeep.next_data += 1;
-        let pause = || self.pause_folding();
-        let mut writer = DataWriter::new(self.disk.clone(), upkeep.next_data, &pause);
+        let pace = || self.pace_folding();
+        let mut writer = DataWriter::new(self.disk.clone(), upkeep.next_data, &pace);
         let Some((segment, runs)) = fill(&mut writer).and_then(|()| writer.finish())? else {
             return Ok(Vec::new());
         };

@@ -16,8 +16,10 @@ const GIVE_WAY: Duration = Duration::from_millis(20);
 
 /// What such work reads or writes at once, and its pause before the next piece: a commit then waits
 /// for one piece, not for all of them.
-pub const PIECE_BYTES: usize = 128 << 10;
+const PIECE_BYTES: usize = 128 << 10;
 const PIECE_PAUSE: Duration = Duration::from_micros(500);
+/// A piece when there is no time to lose: small ones would take twice as long.
+pub const PIECE_BYTES_MAX: usize = 1 << 20;
 
 /// Silence after which the log records that all of it is durable.
 const IDLE: Duration = Duration::from_millis(100);
@@ -131,21 +133,26 @@ fn give_way(shared: &Shared) -> bool {
 }
 
 impl Shared {
-    /// Leaves the disk to the commits for a while, unless too much waits to be folded.
-    pub fn pause_folding(&self) {
+    /// Leaves the disk to the commits for a while, unless too much waits to be folded. Answers how
+    /// many bytes to read or write then: whole blocks.
+    pub fn pace_folding(&self) -> usize {
         let mut core = self.core.lock();
         let is_urgent = core.sealed.len() >= BACKLOG_SEGMENTS_MAX || core.is_stopping;
-        if self.pace == Pace::Threads && !is_urgent && !core.is_over() {
-            self.to_tidy.wait_for(&mut core, PIECE_PAUSE);
+        if self.pace == Pace::Manual || is_urgent || core.is_over() {
+            return PIECE_BYTES_MAX;
         }
+        self.to_tidy.wait_for(&mut core, PIECE_PAUSE);
+        PIECE_BYTES
     }
 
     /// The same while the next segment is filled, unless the current one is nearly full.
-    pub fn pause_filling(&self) {
+    pub fn pace_filling(&self) -> usize {
         let is_urgent = self.writer.lock().is_nearly_full();
         let mut core = self.core.lock();
-        if self.pace == Pace::Threads && !is_urgent && !core.is_stopping && !core.is_over() {
-            self.to_prepare.wait_for(&mut core, PIECE_PAUSE);
+        if self.pace == Pace::Manual || is_urgent || core.is_stopping || core.is_over() {
+            return PIECE_BYTES_MAX;
         }
+        self.to_prepare.wait_for(&mut core, PIECE_PAUSE);
+        PIECE_BYTES
     }
 }

@@ -7,7 +7,7 @@ use super::disk::Disk;
 use super::room::{Spare, is_full, make_spare};
 use super::segment::{LogAt, checkpoint_name};
 use super::shared::{Sealed, Shared};
-use super::threads::PIECE_BYTES;
+use super::threads::PIECE_BYTES_MAX;
 use bytes::BytesMut;
 use std::collections::HashSet;
 use std::io;
@@ -181,7 +181,7 @@ impl Shared {
         let made = match is_adopting {
             // It is written once, in large groups: zeros would gain nothing (decision 11).
             true => make_spare(self.disk.as_ref(), name, bytes),
-            false => zero_filled(self.disk.as_ref(), name, bytes, || self.pause_filling()),
+            false => zero_filled(self.disk.as_ref(), name, bytes, || self.pace_filling()),
         };
         match made {
             Ok(spare) => self.core.lock().room.add(spare),
@@ -209,19 +209,23 @@ impl Shared {
 }
 
 /// A segment whose blocks are all written already, so that syncs need not note new ones.
-fn zero_filled(disk: &dyn Disk, name: String, bytes: u64, pause: impl Fn()) -> io::Result<Spare> {
+fn zero_filled(
+    disk: &dyn Disk,
+    name: String,
+    bytes: u64,
+    pace: impl Fn() -> usize,
+) -> io::Result<Spare> {
     let spare = make_spare(disk, name, bytes)?;
-    let zeros = zero_blocks(PIECE_BYTES);
+    let zeros = zero_blocks(PIECE_BYTES_MAX);
     let fill = || -> io::Result<()> {
         let mut at = 0;
         while at < bytes {
-            let length = (bytes - at).min(PIECE_BYTES as u64);
+            let length = (bytes - at).min(pace() as u64);
             spare.file.write_blocks_at(
                 at,
                 &zeros[..usize::try_from(length).map_err(io::Error::other)?],
             )?;
             at += length;
-            pause();
         }
         spare.file.sync()
     };
