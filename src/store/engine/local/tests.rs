@@ -25,6 +25,38 @@ mod threaded;
 const P: PartitionId = PartitionId(1);
 const Q: PartitionId = PartitionId(2);
 
+/// A directory that hands every file that it opens to somebody first.
+struct Watched<F> {
+    directory: Directory,
+    opened: F,
+}
+
+impl<F> Disk for Watched<F>
+where
+    F: Fn(&str, Open, Arc<dyn DiskFile>) -> Arc<dyn DiskFile> + Send + Sync + 'static,
+{
+    fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.directory.open(name, mode)?;
+        Ok((self.opened)(name, mode, file))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.directory.list()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.directory.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.directory.remove(name)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.directory.sync_directory()
+    }
+}
+
 /// A batch of `count` records whose opaque bytes are `fill`.
 fn batch(count: u32, fill: &[u8]) -> Batch {
     let mut bytes = vec![0; 61];
@@ -320,30 +352,6 @@ fn a_cold_read_finds_the_same_as_a_warm_one() {
         .now_or_never()
         .unwrap();
     assert_eq!(found.unwrap().unwrap().base, Offset(1));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn threads_acknowledge_and_stop() {
-    let dir = TempDir::new().unwrap();
-    let local = open_with(&dir, settings(), Pace::Threads).unwrap();
-    local
-        .commit(vec![open_partition(P)])
-        .await
-        .unwrap()
-        .unwrap()[0]
-        .as_ref()
-        .unwrap();
-    let answers: Vec<_> = (0..100)
-        .map(|_| local.commit(vec![append(P, 1, &[1; 1024])]))
-        .collect();
-    for answer in answers {
-        answer.await.unwrap().unwrap()[0].as_ref().unwrap();
-    }
-    local.stop().await;
-    let late = local.commit(vec![put(1)]).await.unwrap();
-    assert_eq!(late, Err(EngineError::Stopping));
-    drop(local);
-    assert_eq!(open(&dir).status(P).unwrap().high_watermark, Offset(100));
 }
 
 /// Folds all that can be folded, and writes a checkpoint.

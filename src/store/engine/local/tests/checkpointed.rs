@@ -9,42 +9,7 @@ use std::sync::OnceLock;
 
 const R: PartitionId = PartitionId(3);
 
-/// Runs something whenever a checkpoint has been begun and nothing is in it yet.
-struct Meddling {
-    directory: Directory,
-    then: Arc<OnceLock<Meddler>>,
-}
-
 type Meddler = Box<dyn Fn() + Send + Sync>;
-
-impl Disk for Meddling {
-    fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
-        let opened = self.directory.open(name, mode);
-        if name.starts_with("checkpoint")
-            && mode == Open::New
-            && let Some(then) = self.then.get()
-        {
-            then();
-        }
-        opened
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.directory.list()
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.directory.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.directory.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.directory.sync_directory()
-    }
-}
 
 /// An idempotent producer's batch of one record.
 fn sent(partition: PartitionId, first: i32) -> Vec<Intent> {
@@ -68,11 +33,21 @@ fn sent(partition: PartitionId, first: i32) -> Vec<Intent> {
     })]
 }
 
+/// An engine that does something when its next checkpoint has been begun and nothing is in it yet.
 fn meddled(dir: &TempDir, meddle: impl Fn(&Local) + Send + Sync + 'static) -> Arc<Local> {
-    let then = Arc::new(OnceLock::new());
-    let disk = Meddling {
+    let then = Arc::new(OnceLock::<Meddler>::new());
+    let meddling = then.clone();
+    let disk = Watched {
         directory: Directory::lock(dir.path()).unwrap(),
-        then: then.clone(),
+        opened: move |name: &str, mode, file| {
+            if name.starts_with("checkpoint")
+                && mode == Open::New
+                && let Some(then) = meddling.get()
+            {
+                then();
+            }
+            file
+        },
     };
     let clock = Clock::fixed(Timestamp(1000));
     let local = Local::open(Arc::new(disk), clock, settings(), Pace::Manual).unwrap();

@@ -2,39 +2,10 @@
 
 use super::*;
 
-/// A directory that counts the syncs of its files.
-struct Counting {
-    directory: Directory,
-    syncs: Arc<AtomicUsize>,
-}
-
+/// A file that counts its syncs.
 struct CountingFile {
     file: Arc<dyn DiskFile>,
     syncs: Arc<AtomicUsize>,
-}
-
-impl Disk for Counting {
-    fn open(&self, name: &str, mode: Open) -> io::Result<Arc<dyn DiskFile>> {
-        let file = self.directory.open(name, mode)?;
-        let syncs = self.syncs.clone();
-        Ok(Arc::new(CountingFile { file, syncs }))
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.directory.list()
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.directory.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.directory.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.directory.sync_directory()
-    }
 }
 
 impl DiskFile for CountingFile {
@@ -60,18 +31,45 @@ impl DiskFile for CountingFile {
     }
 }
 
+/// Commits one atom by way of the threads.
+async fn acknowledged(local: &Local, atom: Vec<Intent>) {
+    let answer = local.commit(vec![atom]).await.unwrap();
+    answer.unwrap()[0].as_ref().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_acknowledge_and_stop() {
+    let dir = TempDir::new().unwrap();
+    let local = open_with(&dir, settings(), Pace::Threads).unwrap();
+    acknowledged(&local, open_partition(P)).await;
+    let answers: Vec<_> = (0..100)
+        .map(|_| local.commit(vec![append(P, 1, &[1; 1024])]))
+        .collect();
+    for answer in answers {
+        answer.await.unwrap().unwrap()[0].as_ref().unwrap();
+    }
+    local.stop().await;
+    let late = local.commit(vec![put(1)]).await.unwrap();
+    assert_eq!(late, Err(EngineError::Stopping));
+    drop(local);
+    assert_eq!(open(&dir).status(P).unwrap().high_watermark, Offset(100));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_at_the_same_time_share_their_syncs() {
     let dir = TempDir::new().unwrap();
     let syncs = Arc::new(AtomicUsize::new(0));
-    let disk = Counting {
+    let counted = syncs.clone();
+    let disk = Watched {
         directory: Directory::lock(dir.path()).unwrap(),
-        syncs: syncs.clone(),
+        opened: move |_: &str, _, file| -> Arc<dyn DiskFile> {
+            let syncs = counted.clone();
+            Arc::new(CountingFile { file, syncs })
+        },
     };
     let large = LocalSettings::from(&StoreConfig::default());
     let local = Local::open(Arc::new(disk), Clock::system(), large, Pace::Threads).unwrap();
-    let opened = local.commit(vec![open_partition(P)]).await.unwrap();
-    opened.unwrap()[0].as_ref().unwrap();
+    acknowledged(&local, open_partition(P)).await;
     let before = syncs.load(Ordering::Relaxed);
 
     // Sixty-four producers at a time, each waiting for its answer.
@@ -95,16 +93,9 @@ async fn the_threads_fold_and_recycle_behind_the_producers() {
         ..settings()
     };
     let local = open_with(&dir, cold, Pace::Threads).unwrap();
-    local
-        .commit(vec![open_partition(P)])
-        .await
-        .unwrap()
-        .unwrap()[0]
-        .as_ref()
-        .unwrap();
+    acknowledged(&local, open_partition(P)).await;
     for at in 0..200_u8 {
-        let answer = local.commit(vec![append(P, 1, &vec![at; 5000])]);
-        answer.await.unwrap().unwrap()[0].as_ref().unwrap();
+        acknowledged(&local, append(P, 1, &vec![at; 5000])).await;
     }
     let read = Read {
         partition: P,
@@ -127,6 +118,13 @@ async fn a_commit_that_is_waited_for_alone_is_durable_when_the_call_returns() {
     let local = open_with(&dir, settings(), Pace::Threads).unwrap();
     let mut opened = local.commit_and_wait(vec![open_partition(P)]);
     opened.try_recv().unwrap().unwrap()[0].as_ref().unwrap();
+    // After some of them in a row the engine no longer gives the thread's other tasks away.
+    for _ in 0..40 {
+        let mut appended = local.commit_and_wait(vec![append(P, 1, b"alone")]);
+        appended.try_recv().unwrap().unwrap()[0].as_ref().unwrap();
+    }
+    drop(local);
+    assert_eq!(open(&dir).status(P).unwrap().high_watermark, Offset(40));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -135,8 +133,7 @@ async fn commits_that_are_waited_for_beside_others_are_all_kept_once() {
     const EACH: usize = 25;
     let dir = TempDir::new().unwrap();
     let local = Arc::new(open_with(&dir, settings(), Pace::Threads).unwrap());
-    let opened = local.commit(vec![open_partition(P)]).await.unwrap();
-    opened.unwrap()[0].as_ref().unwrap();
+    acknowledged(&local, open_partition(P)).await;
     let call = |caller: u8| {
         let local = local.clone();
         tokio::spawn(async move {
