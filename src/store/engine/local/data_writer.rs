@@ -86,9 +86,8 @@ impl<'a> DataWriter<'a> {
         self.flush()?;
         let file = self.file.as_ref().expect("flush() made it");
         file.sync()?;
-        // From now on it is only read, through the system's cache.
         let name = DataName::Folded(self.number);
-        let file = self.disk.open(&name.file(), Open::Existing)?;
+        let file = file.clone();
         self.file = None;
         let bytes = footer.runs.iter().map(|run| run.bytes).sum();
         Ok(Some((DataSegment::new(name, file, bytes), footer.runs)))

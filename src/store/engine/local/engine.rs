@@ -1,8 +1,8 @@
 //! The local engine as the store sees it.
 
-use super::batch_index::BatchIndexes;
 use super::disk::Disk;
 use super::open::open;
+use super::read;
 use super::settings::{LocalSettings, OpenError, Pace};
 use super::shared::{Progress, Queue, Shared};
 use super::threads;
@@ -30,7 +30,6 @@ const ALONE_MIN: u32 = 16;
 /// One shared write-ahead log on a local disk, folded later by partition.
 pub struct Local {
     shared: Arc<Shared>,
-    indexes: Arc<BatchIndexes>,
     /// Commits in a row that met nobody else's and took no longer than [`QUICK_WRITE`].
     quick_alone: AtomicU32,
     threads: Vec<JoinHandle<()>>,
@@ -54,7 +53,6 @@ impl Local {
         };
         Ok(Local {
             shared,
-            indexes: Arc::default(),
             quick_alone: AtomicU32::new(0),
             threads,
         })
@@ -169,11 +167,10 @@ impl Engine for Local {
             Ok(plan) => plan,
             Err(error) => return ready(Err(error)).boxed(),
         };
-        let indexes = self.indexes.clone();
-        if plan.is_warm() {
-            return ready(plan.carry_out(&indexes)).boxed();
+        match self.runtime().filter(|_| !plan.is_warm()) {
+            Some(runtime) => self.shared.clone().read_cold(plan, runtime).boxed(),
+            None => ready(plan.carry_out(&self.shared.cold)).boxed(),
         }
-        self.blocking(move || plan.carry_out(&indexes))
     }
 
     fn seek(
@@ -185,11 +182,12 @@ impl Engine for Local {
             Ok(plan) => plan,
             Err(error) => return ready(Err(error)).boxed(),
         };
-        let indexes = self.indexes.clone();
-        if plan.is_warm() {
-            return ready(plan.carry_out(&indexes)).boxed();
-        }
-        self.blocking(move || plan.carry_out(&indexes))
+        let Some(runtime) = self.runtime().filter(|_| !plan.is_warm()) else {
+            return ready(plan.carry_out(&self.shared.cold.indexes)).boxed();
+        };
+        let cold = self.shared.cold.clone();
+        let work = runtime.spawn_blocking(move || plan.carry_out(&cold.indexes));
+        async move { work.await.map_err(read::ended)? }.boxed()
     }
 
     fn watch(&self) -> Watch {
@@ -288,22 +286,9 @@ impl Local {
         self.shared.pace == Pace::Threads && Handle::try_current().is_ok_and(is_shared)
     }
 
-    /// Runs what reads files on a thread that may wait for them.
-    fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
-    ) -> BoxFuture<'static, Result<T, ReadError>> {
-        let runtime = Handle::try_current();
-        let Some(runtime) = runtime.ok().filter(|_| self.shared.pace == Pace::Threads) else {
-            return ready(work()).boxed();
-        };
-        let work = runtime.spawn_blocking(work);
-        async move {
-            match work.await {
-                Ok(found) => found,
-                Err(error) => Err(ReadError::Disk(error.to_string().into())),
-            }
-        }
-        .boxed()
+    /// Where reads may wait for files; `None` if they are to be carried out where they are asked.
+    fn runtime(&self) -> Option<Handle> {
+        let runtime = Handle::try_current().ok();
+        runtime.filter(|_| self.shared.pace == Pace::Threads)
     }
 }

@@ -9,6 +9,7 @@ use super::found::Found;
 use super::index::TailRun;
 use super::read::{check_batches, read_batches};
 use super::shared::{Sealed, Shared};
+use super::span::chunks_of;
 use super::upkeep::Upkeep;
 use crate::store::PartitionId;
 use crate::store::engine::BatchInfo;
@@ -171,7 +172,8 @@ fn copy_tail(
                 let start = usize::try_from(at).map_err(io::Error::other)?;
                 let bytes = usize::try_from(run.bytes).map_err(io::Error::other)?;
                 let bytes = &whole[start..start + bytes];
-                check_batches(bytes, &name, at, &run.batches).map_err(unreadable)?;
+                check_batches(bytes, || run.segment.name(), at, &run.batches)
+                    .map_err(unreadable)?;
                 writer.write(bytes, &run.batches)?;
             }
             None => copy((run.segment.file.as_ref(), &name, at), &run.batches, writer)?,
@@ -205,16 +207,3 @@ const WHOLE_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes read at once, unless one batch is larger.
 const COPY_BYTES: u64 = 1 << 20;
-
-/// Cuts a slice of batches where `bytes_max` would be passed.
-fn chunks_of(bytes_max: u64) -> impl FnMut(&BatchInfo, &BatchInfo) -> bool {
-    let mut bytes = 0;
-    move |before, next| {
-        bytes += u64::from(before.bytes);
-        let goes_on = bytes + u64::from(next.bytes) <= bytes_max;
-        if !goes_on {
-            bytes = 0;
-        }
-        goes_on
-    }
-}

@@ -3,13 +3,16 @@
 //! `docs/formats.md` has the bytes of every file; design §6 the reasons.
 
 mod adopt;
+mod ahead;
 mod batch_index;
 mod buffers;
 mod cache;
 mod checkpoint;
+mod cold;
 mod data;
 mod data_writer;
 mod disk;
+mod disk_speed;
 mod engine;
 mod fold;
 mod found;
@@ -19,6 +22,7 @@ mod layout;
 mod log;
 mod open;
 mod read;
+mod read_memory;
 mod recovery;
 mod room;
 mod run_list;
@@ -27,6 +31,7 @@ mod segment;
 mod settings;
 mod shared;
 mod snapshot;
+mod span;
 mod table;
 mod threads;
 mod upkeep;

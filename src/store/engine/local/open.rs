@@ -117,7 +117,7 @@ fn open_data(disk: &dyn Disk, checkpoint: &Checkpoint) -> Result<Data, OpenError
 fn open_file(disk: &dyn Disk, listed: &DataFile) -> Result<(Arc<DataSegment>, u64), OpenError> {
     let name = listed.name.file();
     let read = || -> io::Result<_> {
-        let file = disk.open(&name, Open::Existing)?;
+        let file = disk.open_for_blocks(&name, Open::Existing)?;
         let bytes = file.len()?;
         let mut block = vec![0; usize::try_from(bytes.min(BLOCK_BYTES)).unwrap_or(0)];
         file.read_at(0, &mut block)?;

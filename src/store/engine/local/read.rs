@@ -3,12 +3,14 @@
 //! A plan whose batches are all in the tail cache is carried out at once; any other one reads
 //! files and runs on a thread that may block. It holds on to the segments that it reads.
 
-use super::batch_index::{BatchIndexes, RunIndex};
+use super::batch_index::RunIndex;
 use super::buffers::SHARED_BYTES;
+use super::cold::Cold;
 use super::data::DataRun;
 use super::disk::DiskFile;
 use super::frame;
 use super::index::{Index, PartitionIndex, TailRun, bytes_of};
+use super::span::{FileOf, Part, Place, SPAN_BYTES_MAX, chunks_of, read_parts};
 use crate::store::Offset;
 use crate::store::engine::{BatchInfo, Read, ReadError, Run};
 use bytes::Bytes;
@@ -21,8 +23,18 @@ const PINNED_FACTOR_MAX: usize = 8;
 
 /// Where to find the batches that a read may answer with, in order.
 pub struct Plan {
-    read: Read,
+    pub read: Read,
+    first: First,
     pieces: Vec<Piece>,
+}
+
+/// What becomes of a first batch that is larger than the bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    /// It is read: its reader must get past it.
+    Whole,
+    /// It is left, as any other.
+    Fitting,
 }
 
 enum Piece {
@@ -57,7 +69,12 @@ impl Index {
             }
             pieces.push(piece);
         }
-        Ok(Plan { read, pieces })
+        let first = First::Whole;
+        Ok(Plan {
+            read,
+            first,
+            pieces,
+        })
     }
 
     fn pieces_from<'a>(
@@ -79,6 +96,12 @@ impl Index {
 }
 
 impl Plan {
+    /// Keeps to the bound even if nothing is read then.
+    pub fn strictly(self) -> Plan {
+        let first = First::Fitting;
+        Plan { first, ..self }
+    }
+
     /// Whether carrying it out reads no file.
     pub fn is_warm(&self) -> bool {
         let is_warm = |piece: &Piece| {
@@ -93,26 +116,27 @@ impl Plan {
         self.pieces.iter().all(is_warm)
     }
 
-    pub fn carry_out(self, indexes: &BatchIndexes) -> Result<Vec<Run>, ReadError> {
+    /// Reads whole batches up to the bound; the first one comes whatever its size.
+    pub fn carry_out(self, cold: &Cold) -> Result<Vec<Run>, ReadError> {
         let mut room = self.read.bytes_max as u64;
-        let mut runs: Vec<Run> = Vec::with_capacity(self.pieces.len());
+        let mut parts: Vec<Part> = Vec::with_capacity(self.pieces.len());
         for piece in self.pieces {
             let wanted = |batches: &[BatchInfo]| {
                 let first = batches.partition_point(|info| info.next <= self.read.from);
-                first..first + fitting(&batches[first..], room, runs.is_empty())
+                let is_exempt = self.first == First::Whole && parts.is_empty();
+                first..first + fitting(&batches[first..], room, is_exempt)
             };
             let (wanted, count) = match piece {
                 Piece::Folded(run) => {
-                    let index = indexes.of(&run).map_err(disk)?;
+                    let index = cold.indexes.of(&run).map_err(disk)?;
                     let wanted = wanted(&index.batches);
-                    read_folded(&run, &index, wanted.clone(), &mut runs).map_err(disk)?;
+                    parts.extend(folded_parts(&run, &index, wanted.clone()));
                     (wanted, index.batches.len())
                 }
                 Piece::Tail { run, cached } => {
                     let wanted = wanted(&run.batches);
                     if !wanted.is_empty() {
-                        let found = read_tail(&run, cached.as_ref(), wanted.clone());
-                        runs.push(found.map_err(disk)?);
+                        parts.push(tail_part(&run, cached, wanted.clone()));
                     }
                     (wanted, run.batches.len())
                 }
@@ -120,22 +144,22 @@ impl Plan {
             if wanted.end < count {
                 break;
             }
-            let read = runs.iter().map(|run| run.bytes.len() as u64).sum();
-            room = (self.read.bytes_max as u64).saturating_sub(read);
+            let planned: u64 = parts.iter().map(|part| bytes_of(&part.batches)).sum();
+            room = (self.read.bytes_max as u64).saturating_sub(planned);
         }
-        Ok(runs)
+        read_parts(parts, cold).map_err(disk)
     }
 }
 
-/// How many batches fit; the first of a read always does.
-fn fitting(batches: &[BatchInfo], room: u64, is_first: bool) -> usize {
+/// How many batches fit; one that is exempt from the bound always does.
+fn fitting(batches: &[BatchInfo], room: u64, is_exempt: bool) -> usize {
     let mut bytes = 0;
     let fitting = batches.iter().take_while(|info| {
         bytes += u64::from(info.bytes);
         bytes <= room
     });
     let count = fitting.count();
-    if is_first {
+    if is_exempt {
         count.max(1).min(batches.len())
     } else {
         count
@@ -151,43 +175,38 @@ impl Piece {
     }
 }
 
-/// Reads some batches of a data segment, each stretch of the file as a run of its own.
-fn read_folded(
-    run: &DataRun,
-    index: &RunIndex,
-    wanted: Range<usize>,
-    runs: &mut Vec<Run>,
-) -> io::Result<()> {
-    let name = run.segment.name.file();
+/// Some batches of a data segment: a part for each stretch of the file, or several if it is long.
+fn folded_parts(run: &DataRun, index: &RunIndex, wanted: Range<usize>) -> Vec<Part> {
+    let mut parts = Vec::new();
     for stretch in index.stretches(wanted) {
-        let batches = &index.batches[stretch.batches];
-        runs.push(Run {
-            bytes: read_batches(run.segment.file.as_ref(), &name, stretch.at, batches)?,
-            batches: batches.to_vec(),
-        });
+        let mut at = stretch.at;
+        for batches in index.batches[stretch.batches].chunk_by(chunks_of(SPAN_BYTES_MAX)) {
+            let file = FileOf::Data(run.segment.clone());
+            parts.push(Part {
+                batches: batches.to_vec(),
+                place: Place::File { file, at },
+            });
+            at += bytes_of(batches);
+        }
     }
-    Ok(())
+    parts
 }
 
-/// Takes some batches of the log from the cache, or reads them.
-fn read_tail(run: &TailRun, cached: Option<&Bytes>, wanted: Range<usize>) -> io::Result<Run> {
+/// Some batches of the log, from the cache if they are there.
+fn tail_part(run: &TailRun, cached: Option<Bytes>, wanted: Range<usize>) -> Part {
     let start = run.start as u64 + bytes_of(&run.batches[..wanted.start]);
-    let batches = &run.batches[wanted];
-    let bytes = match cached {
+    let batches = run.batches[wanted].to_vec();
+    let place = match cached {
         Some(group) => {
-            let end = start + bytes_of(batches);
-            part(group, start as usize..end as usize)
+            let end = start + bytes_of(&batches);
+            Place::Memory(part(&group, start as usize..end as usize))
         }
-        None => {
-            let at = run.segment.file_at(run.group) + start;
-            let file = run.segment.file.as_ref();
-            read_batches(file, &run.segment.name(), at, batches)?
-        }
+        None => Place::File {
+            file: FileOf::Log(run.segment.clone()),
+            at: run.segment.file_at(run.group) + start,
+        },
     };
-    Ok(Run {
-        bytes,
-        batches: batches.to_vec(),
-    })
+    Part { batches, place }
 }
 
 /// A small part is copied: an answer that waits for its reader must not keep a whole group, which
@@ -210,20 +229,21 @@ pub fn read_batches(
     let length = usize::try_from(bytes_of(batches)).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
     file.read_at(at, &mut bytes)?;
-    check_batches(&bytes, name, at, batches)?;
+    check_batches(&bytes, || name.to_owned(), at, batches)?;
     Ok(bytes.into())
 }
 
 /// Whether bytes that were read at a place are these batches.
 pub fn check_batches(
     mut bytes: &[u8],
-    name: &str,
+    name: impl Fn() -> String,
     mut at: u64,
     batches: &[BatchInfo],
 ) -> io::Result<()> {
     for info in batches {
         let (batch, rest) = bytes.split_at(info.bytes as usize);
         if !frame::is_batch(info.base, batch) {
+            let name = name();
             return Err(io::Error::other(format!(
                 "{name} is damaged at byte {at}: a batch"
             )));
@@ -235,5 +255,10 @@ pub fn check_batches(
 }
 
 pub fn disk(error: std::io::Error) -> ReadError {
+    ReadError::Disk(error.to_string().into())
+}
+
+/// The runtime has ended, and with it whoever read.
+pub fn ended(error: tokio::task::JoinError) -> ReadError {
     ReadError::Disk(error.to_string().into())
 }

@@ -1,5 +1,6 @@
 //! What the engine's threads share: the queue, the log's end, the index of what is durable.
 
+use super::cold::Cold;
 use super::disk::Disk;
 use super::frame::{self, Committed};
 use super::index::{Group, Index};
@@ -37,6 +38,7 @@ pub struct Shared {
     pub syncing: Mutex<()>,
     pub core: Mutex<Core>,
     pub index: Mutex<Index>,
+    pub cold: Arc<Cold>,
     /// With `core`: there is something to write, to sync, to prepare, to tidy up.
     pub to_write: Condvar,
     pub to_sync: Condvar,
@@ -159,6 +161,7 @@ impl Shared {
         let streams_changed = opened.core.sequencer.streams_changed();
         Shared {
             disk,
+            cold: Arc::new(Cold::new(clock.clone())),
             clock,
             settings,
             pace,

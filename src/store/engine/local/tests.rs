@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 mod adopted;
 mod checkpointed;
+mod cold;
 mod folded;
 mod threaded;
 

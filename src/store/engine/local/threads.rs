@@ -115,6 +115,7 @@ fn tidy(shared: &Shared) {
             shared.checkpoint_if_due();
         }
         shared.release();
+        shared.cold.tidy();
         core = shared.core.lock();
         if !has_folded && may_fold && !core.is_over() && !core.is_stopping {
             shared.to_tidy.wait_for(&mut core, TIDY);

@@ -1,0 +1,166 @@
+//! Reads that go to the disk: on threads that may wait for it, past the system's page cache where
+//! that pays, and ahead of readers that go on.
+
+use super::ahead::{AHEAD_BYTES_MAX, Ahead, Begun, Reader};
+use super::batch_index::BatchIndexes;
+use super::disk::DiskFile;
+use super::disk_speed::DiskSpeed;
+use super::read::{Plan, ended};
+use super::read_memory::ReadMemory;
+use super::segment::{BLOCK_BYTES, round_up_to_block};
+use super::shared::Shared;
+use crate::clock::Clock;
+use crate::store::Offset;
+use crate::store::engine::{Read, ReadError, Run};
+use bytes::Bytes;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// Shorter reads go through the page cache, into memory of their own size.
+const LENT_BYTES_MIN: usize = 64 << 10;
+
+/// What cold readers share.
+pub struct Cold {
+    pub indexes: BatchIndexes,
+    memory: ReadMemory,
+    speed: DiskSpeed,
+    ahead: Ahead,
+    clock: Clock,
+}
+
+impl Cold {
+    pub fn new(clock: Clock) -> Cold {
+        Cold {
+            indexes: BatchIndexes::default(),
+            memory: ReadMemory::default(),
+            speed: DiskSpeed::default(),
+            ahead: Ahead::default(),
+            clock,
+        }
+    }
+
+    /// Reads these bytes of a file.
+    pub fn stretch(&self, file: &dyn DiskFile, range: Range<u64>) -> io::Result<Bytes> {
+        let in_memory = |bytes: u64| usize::try_from(bytes).map_err(io::Error::other);
+        let length = in_memory(range.end - range.start)?;
+        if length < LENT_BYTES_MIN {
+            let mut bytes = vec![0; length];
+            file.read_at(range.start, &mut bytes)?;
+            return Ok(bytes.into());
+        }
+        let start = range.start / BLOCK_BYTES * BLOCK_BYTES;
+        let wanted = in_memory(range.start - start)?;
+        let wanted = wanted..wanted + length;
+        let blocks = in_memory(round_up_to_block(range.end) - start)?;
+        let mut lent = self.memory.lend(blocks);
+        if !self.read_direct(file, start, &mut lent.blocks[..blocks])? {
+            file.read_at(range.start, &mut lent.blocks[wanted.clone()])?;
+        }
+        Ok(lent.freeze().slice(wanted))
+    }
+
+    /// Reads past the page cache, unless the disk is too slow for that or the file ends within its
+    /// last block.
+    fn read_direct(&self, file: &dyn DiskFile, at: u64, into: &mut [u8]) -> io::Result<bool> {
+        if !self.speed.is_direct() {
+            return Ok(false);
+        }
+        let began = self.clock.instant();
+        match file.read_blocks_at(at, into) {
+            Ok(()) => self.speed.note(into.len(), self.clock.instant() - began),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Carries out a plan on a thread that may wait.
+    fn begin(self: &Arc<Self>, plan: Plan, runtime: &Handle) -> Begun {
+        let cold = self.clone();
+        runtime.spawn_blocking(move || plan.carry_out(&cold))
+    }
+
+    /// Gives back memory that nobody has asked for in a while.
+    pub fn tidy(&self) {
+        if self.ahead.forget(self.clock.instant()) {
+            self.memory.release();
+        }
+    }
+}
+
+impl Shared {
+    /// Carries out a plan on threads that may wait, unless it was begun before; then begins the
+    /// reader's next one.
+    pub async fn read_cold(
+        self: Arc<Self>,
+        plan: Plan,
+        runtime: Handle,
+    ) -> Result<Vec<Run>, ReadError> {
+        let read = plan.read;
+        let (is_known, begun) = match self.cold.ahead.meet(&read) {
+            Reader::New => (false, None),
+            Reader::Known(begun) => (true, begun),
+        };
+        let mut runs = Vec::new();
+        if let Some(begun) = begun {
+            // One that failed is tried again for the reader itself.
+            runs = begun.await.unwrap_or(Ok(runs)).unwrap_or_default();
+            keep_fitting(&mut runs, read.bytes_max);
+        }
+        if runs.is_empty() {
+            runs = self.cold.begin(plan, &runtime).await.map_err(ended)??;
+        }
+        let last = runs.last().and_then(|run| run.batches.last());
+        if let Some(next) = last.map(|batch| batch.next) {
+            self.go_on(read, next, is_known.then_some(&runtime));
+        }
+        Ok(runs)
+    }
+
+    /// Expects a reader to ask from `next` on. On a runtime, its read is begun.
+    fn go_on(&self, read: Read, next: Offset, runtime: Option<&Handle>) {
+        let next = Read {
+            from: next,
+            bytes_max: read.bytes_max.min(AHEAD_BYTES_MAX),
+            ..read
+        };
+        // Where the log's newest bytes in memory begin, nothing is read ahead.
+        let Ok(plan) = self.index.lock().plan(next) else {
+            return;
+        };
+        if plan.is_warm() {
+            return;
+        }
+        let now = self.clock.instant();
+        let runtime = runtime.filter(|_| self.cold.ahead.has_room());
+        let begun = runtime.map(|runtime| self.cold.begin(plan.strictly(), runtime));
+        self.cold.ahead.expect(&next, now, begun);
+    }
+}
+
+/// Drops what the reader has no room for: it asked for less than was expected.
+fn keep_fitting(runs: &mut Vec<Run>, bytes_max: usize) {
+    let mut left = bytes_max;
+    let mut is_first = true;
+    for run in runs.iter_mut() {
+        let (mut bytes, mut count) = (0, 0);
+        for batch in &run.batches {
+            let length = usize::try_from(batch.bytes).unwrap_or(usize::MAX);
+            if length > left && !is_first {
+                break;
+            }
+            is_first = false;
+            left = left.saturating_sub(length);
+            bytes += length;
+            count += 1;
+        }
+        if count < run.batches.len() {
+            left = 0;
+        }
+        run.batches.truncate(count);
+        run.bytes.truncate(bytes);
+    }
+    runs.retain(|run| !run.batches.is_empty());
+}
