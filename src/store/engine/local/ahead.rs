@@ -1,6 +1,7 @@
 //! Reading ahead: whoever has read on from where it stopped before finds its next read begun.
 
-use crate::store::engine::{Read, ReadError, Run};
+use super::span::Unchecked;
+use crate::store::engine::{Read, ReadError};
 use crate::store::{Offset, PartitionId};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ const EXPECTED_MAX: usize = 64;
 const KEPT: Duration = Duration::from_secs(2);
 
 /// A read that runs on a thread of its own.
-pub type Begun = JoinHandle<Result<Vec<Run>, ReadError>>;
+pub type Begun = JoinHandle<Result<Vec<Unchecked>, ReadError>>;
 
 /// Where readers are expected to go on, oldest first.
 #[derive(Default)]

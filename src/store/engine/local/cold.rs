@@ -9,8 +9,8 @@ use super::read::{Plan, ended};
 use super::read_memory::ReadMemory;
 use super::segment::{BLOCK_BYTES, round_up_to_block};
 use super::shared::Shared;
+use super::span::Unchecked;
 use crate::clock::Clock;
-use crate::store::Offset;
 use crate::store::engine::{Read, ReadError, Run};
 use bytes::Bytes;
 use std::io;
@@ -76,10 +76,10 @@ impl Cold {
         Ok(true)
     }
 
-    /// Carries out a plan on a thread that may wait.
+    /// Reads ahead on a thread that may wait.
     fn begin(self: &Arc<Self>, plan: Plan, runtime: &Handle) -> Begun {
         let cold = self.clone();
-        runtime.spawn_blocking(move || plan.carry_out(&cold))
+        runtime.spawn_blocking(move || plan.strictly().find(&cold))
     }
 
     /// Gives back memory that nobody has asked for in a while.
@@ -103,26 +103,38 @@ impl Shared {
             Reader::New => (false, None),
             Reader::Known(begun) => (true, begun),
         };
-        let mut runs = Vec::new();
+        let reading_on = is_known.then_some(&runtime);
         if let Some(begun) = begun {
-            // One that failed is tried again for the reader itself.
-            runs = begun.await.unwrap_or(Ok(runs)).unwrap_or_default();
-            keep_fitting(&mut runs, read.bytes_max);
+            let mut found = begun.await.unwrap_or(Ok(Vec::new())).unwrap_or_default();
+            keep_fitting(&mut found, read.bytes_max);
+            self.go_on(read, found.iter().map(|found| &found.run), reading_on);
+            // It is checked here and not where it was read: the disk's thread goes on meanwhile.
+            // What failed is read once more, for the reader itself.
+            let checked = found.into_iter().map(Unchecked::checked);
+            let checked = checked.collect::<io::Result<Vec<_>>>().unwrap_or_default();
+            if !checked.is_empty() {
+                return Ok(checked);
+            }
         }
-        if runs.is_empty() {
-            runs = self.cold.begin(plan, &runtime).await.map_err(ended)??;
-        }
-        let last = runs.last().and_then(|run| run.batches.last());
-        if let Some(next) = last.map(|batch| batch.next) {
-            self.go_on(read, next, is_known.then_some(&runtime));
-        }
+        let cold = self.cold.clone();
+        let work = runtime.spawn_blocking(move || plan.carry_out(&cold));
+        let runs = work.await.map_err(ended)??;
+        self.go_on(read, runs.iter(), reading_on);
         Ok(runs)
     }
 
-    /// Expects a reader to ask from `next` on. On a runtime, its read is begun.
-    fn go_on(&self, read: Read, next: Offset, runtime: Option<&Handle>) {
+    /// Expects a reader to ask for what follows these runs. On a runtime, its read is begun.
+    fn go_on<'a>(
+        &self,
+        read: Read,
+        mut runs: impl DoubleEndedIterator<Item = &'a Run>,
+        runtime: Option<&Handle>,
+    ) {
+        let Some(last) = runs.next_back().and_then(|run| run.batches.last()) else {
+            return;
+        };
         let next = Read {
-            from: next,
+            from: last.next,
             bytes_max: read.bytes_max.min(AHEAD_BYTES_MAX),
             ..read
         };
@@ -135,16 +147,16 @@ impl Shared {
         }
         let now = self.clock.instant();
         let runtime = runtime.filter(|_| self.cold.ahead.has_room());
-        let begun = runtime.map(|runtime| self.cold.begin(plan.strictly(), runtime));
+        let begun = runtime.map(|runtime| self.cold.begin(plan, runtime));
         self.cold.ahead.expect(&next, now, begun);
     }
 }
 
-/// Drops what the reader has no room for: it asked for less than was expected.
-fn keep_fitting(runs: &mut Vec<Run>, bytes_max: usize) {
+/// Drops what the reader has no room for: it may ask for less than was expected.
+fn keep_fitting(found: &mut Vec<Unchecked>, bytes_max: usize) {
     let mut left = bytes_max;
     let mut is_first = true;
-    for run in runs.iter_mut() {
+    for Unchecked { run, .. } in found.iter_mut() {
         let (mut bytes, mut count) = (0, 0);
         for batch in &run.batches {
             let length = usize::try_from(batch.bytes).unwrap_or(usize::MAX);
@@ -162,5 +174,5 @@ fn keep_fitting(runs: &mut Vec<Run>, bytes_max: usize) {
         run.batches.truncate(count);
         run.bytes.truncate(bytes);
     }
-    runs.retain(|run| !run.batches.is_empty());
+    found.retain(|found| !found.run.batches.is_empty());
 }

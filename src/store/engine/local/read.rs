@@ -10,7 +10,7 @@ use super::data::DataRun;
 use super::disk::DiskFile;
 use super::frame;
 use super::index::{Index, PartitionIndex, TailRun, bytes_of};
-use super::span::{FileOf, Part, Place, SPAN_BYTES_MAX, chunks_of, read_parts};
+use super::span::{FileOf, Part, Place, SPAN_BYTES_MAX, Unchecked, chunks_of, read_parts};
 use crate::store::Offset;
 use crate::store::engine::{BatchInfo, Read, ReadError, Run};
 use bytes::Bytes;
@@ -118,6 +118,12 @@ impl Plan {
 
     /// Reads whole batches up to the bound; the first one comes whatever its size.
     pub fn carry_out(self, cold: &Cold) -> Result<Vec<Run>, ReadError> {
+        let found = self.find(cold)?.into_iter();
+        found.map(|run| run.checked().map_err(disk)).collect()
+    }
+
+    /// The same, without looking at what was read.
+    pub fn find(self, cold: &Cold) -> Result<Vec<Unchecked>, ReadError> {
         let mut room = self.read.bytes_max as u64;
         let mut parts: Vec<Part> = Vec::with_capacity(self.pieces.len());
         for piece in self.pieces {

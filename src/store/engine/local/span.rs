@@ -94,33 +94,52 @@ impl Span {
         self.parts.push((at, batches));
     }
 
-    /// Reads it, and checks that its batches are what was written.
-    fn read(self, cold: &Cold, runs: &mut Vec<Run>) -> io::Result<()> {
+    fn read(self, cold: &Cold, found: &mut Vec<Unchecked>) -> io::Result<()> {
         let start = self.range.start;
         let bytes = cold.stretch(self.file.file(), self.range)?;
         for (at, batches) in self.parts {
             let first = usize::try_from(at - start).map_err(io::Error::other)?;
             let length = usize::try_from(bytes_of(&batches)).map_err(io::Error::other)?;
             let bytes = bytes.slice(first..first + length);
-            check_batches(&bytes, || self.file.name(), at, &batches)?;
-            runs.push(Run { bytes, batches });
+            found.push(Unchecked {
+                run: Run { bytes, batches },
+                origin: Some((self.file.name(), at)),
+            });
         }
         Ok(())
     }
 }
 
+/// A run that was found, and where: from a file it may not be what was written.
+pub struct Unchecked {
+    pub run: Run,
+    origin: Option<(String, u64)>,
+}
+
+impl Unchecked {
+    pub fn checked(self) -> io::Result<Run> {
+        if let Some((name, at)) = self.origin {
+            check_batches(&self.run.bytes, || name.clone(), at, &self.run.batches)?;
+        }
+        Ok(self.run)
+    }
+}
+
 /// Reads parts in order, each as a run of its own.
-pub fn read_parts(parts: Vec<Part>, cold: &Cold) -> io::Result<Vec<Run>> {
-    let mut runs = Vec::with_capacity(parts.len());
+pub fn read_parts(parts: Vec<Part>, cold: &Cold) -> io::Result<Vec<Unchecked>> {
+    let mut found = Vec::with_capacity(parts.len());
     let mut span: Option<Span> = None;
     for Part { batches, place } in parts {
         let (file, at) = match place {
             Place::File { file, at } => (file, at),
             Place::Memory(bytes) => {
                 if let Some(span) = span.take() {
-                    span.read(cold, &mut runs)?;
+                    span.read(cold, &mut found)?;
                 }
-                runs.push(Run { bytes, batches });
+                found.push(Unchecked {
+                    run: Run { bytes, batches },
+                    origin: None,
+                });
                 continue;
             }
         };
@@ -129,15 +148,15 @@ pub fn read_parts(parts: Vec<Part>, cold: &Cold) -> io::Result<Vec<Run>> {
             _ => {
                 let next = Span::new(file, at, batches);
                 if let Some(span) = span.replace(next) {
-                    span.read(cold, &mut runs)?;
+                    span.read(cold, &mut found)?;
                 }
             }
         }
     }
     if let Some(span) = span {
-        span.read(cold, &mut runs)?;
+        span.read(cold, &mut found)?;
     }
-    Ok(runs)
+    Ok(found)
 }
 
 /// Cuts a slice of batches where `bytes_max` would be passed.
