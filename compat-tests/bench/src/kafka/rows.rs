@@ -7,6 +7,9 @@ use crate::peer::Peer;
 use crate::row::{Bound, Figure, Row, Steps, Target, Work};
 
 const THIRD: f64 = 1.0 / 3.0;
+/// The topic of the rows with many partitions.
+const MANY: &str = "p1000";
+
 pub fn rows(quick: bool) -> Vec<Row> {
     let scale = Scale(if quick { 20 } else { 1 });
     let mut rows = scale.produce_rows();
@@ -47,7 +50,7 @@ impl Scale {
     fn produce_rows(&self) -> Vec<Row> {
         let many = Produce {
             batch_records: 100,
-            ..self.produce("p1000", self.many(), 1000, 500_000)
+            ..self.produce(MANY, self.many(), 1000, 500_000)
         };
         let plain = Produce {
             idempotent: false,
@@ -71,13 +74,13 @@ impl Scale {
                 plain,
                 produce_targets(true),
             ),
-            produced("produce 1 KB, 1000 partitions", many, many_targets),
+            self.produced_to_many("produce 1 KB, 1000 partitions", many, many_targets),
             produced("produce 100 B, 1 partition", hundred, tiny.into()),
         ]
     }
 
     fn small_batch_rows(&self) -> Vec<Row> {
-        let small = |topic, partitions| Produce {
+        let small = |topic: &str, partitions| Produce {
             batch_records: 4,
             idempotent: false,
             // What is queued when the time is over is still sent: not for long.
@@ -90,15 +93,28 @@ impl Scale {
                 ratio(Figure::Rate, Peer::KafkaFlushing, 5.0, 5.0),
             ]
         };
-        let (one, many) = (small("b1", 1), small("b1000", self.many()));
+        let (one, many) = (small("b1", 1), small(MANY, self.many()));
         vec![
             produced("produce 1 KB, 1 partition, batches of 4", one, targets()),
-            produced(
+            self.produced_to_many(
                 "produce 1 KB, 1000 partitions, batches of 4",
                 many,
                 targets(),
             ),
         ]
+    }
+
+    /// To a topic that is filled once before, and after one more discarded run: Kafka is still
+    /// busy with its new partitions during the first load, and compiling during the second.
+    fn produced_to_many(&self, name: &str, load: Produce, targets: Vec<Target>) -> Row {
+        let fill = Produce {
+            batch_records: 100,
+            ..self.produce(MANY, self.many(), 1000, 500_000)
+        };
+        let mut steps = Steps::only(Load::KafkaProduce(load));
+        steps.before = vec![Load::KafkaProduce(only_if_missing(fill))];
+        steps.discarded = 2;
+        produced_in(name, steps, targets)
     }
 
     fn consume_rows(&self) -> Vec<Row> {
@@ -224,10 +240,14 @@ const PAIR: [Peer; 2] = [Peer::Braid, Peer::Kafka];
 const KAFKAS: [Peer; 3] = [Peer::Braid, Peer::Kafka, Peer::KafkaFlushing];
 
 fn produced(name: &str, load: Produce, targets: Vec<Target>) -> Row {
+    produced_in(name, Steps::only(Load::KafkaProduce(load)), targets)
+}
+
+fn produced_in(name: &str, steps: Steps, targets: Vec<Target>) -> Row {
     Row {
         name: name.into(),
         peers: KAFKAS.into(),
-        work: Work::Load(Box::new(Steps::only(Load::KafkaProduce(load)))),
+        work: Work::Load(Box::new(steps)),
         targets,
     }
 }

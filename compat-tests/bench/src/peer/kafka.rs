@@ -90,6 +90,10 @@ fn settings(port: u16, controller: u16, data: &Path, further: &[&str]) -> String
         "transaction.state.log.min.isr=1".into(),
         "share.coordinator.state.topic.replication.factor=1".into(),
         "share.coordinator.state.topic.min.isr=1".into(),
+        // By default the two indexes of each partition are sparse files of 10 MiB, and the first
+        // touch of each has the kernel read ahead in the hole: up to `read_ahead_kb` (8 MiB on
+        // some machines) of fresh zeros, twice a partition, all of it charged to Kafka.
+        "log.index.size.max.bytes=1048576".into(),
     ];
     lines.extend(further.iter().map(|&line| line.to_owned()));
     lines.join("\n")

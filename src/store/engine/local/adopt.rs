@@ -3,21 +3,39 @@
 use super::data::{DataName, DataRun, DataSegment};
 use super::found::Found;
 use super::run_list::RunList;
+use super::segment::LogAt;
 use super::shared::{Sealed, Shared};
 use super::upkeep::Upkeep;
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
+/// Runs of a partition that folding must merge on average.
+const RUNS_MERGED_MIN: usize = 2;
+/// Mean length of groups whose syncs take no longer where no block was written before.
+const LARGE_GROUP_BYTES: u64 = 64 << 10;
+
 impl Shared {
-    /// Whether a segment's runs are so long that writing them anew would gain nothing. A file
-    /// that is less than half alive would be rewritten at once.
+    /// Whether writing a segment anew would gain nothing: its runs are long, or hardly any
+    /// partition has more than one. A file that is less than half alive would be rewritten at
+    /// once.
     pub fn is_worth_keeping(&self, sealed: &Sealed, found: &Found) -> bool {
         let runs = || found.iter().flat_map(|(_, runs)| runs);
         let alive: u64 = runs().map(|run| run.bytes).sum();
-        let count = runs().count() as u64;
+        let count = runs().count();
+        let are_long = alive >= self.settings.adopt_run_bytes_min * count as u64;
         count > 0
-            && alive / count >= self.settings.adopt_run_bytes_min
+            && (are_long || count < RUNS_MERGED_MIN * found.len())
             && alive >= sealed.segment.bytes / 2
+    }
+
+    /// Whether the groups in a segment are so large that the next one need not be filled with
+    /// zeros for their syncs (decision 11).
+    pub fn has_large_groups(&self, found: &Found) -> bool {
+        let runs = || found.iter().flat_map(|(_, runs)| runs);
+        let alive: u64 = runs().map(|run| run.bytes).sum();
+        let groups: HashSet<LogAt> = runs().map(|run| run.group).collect();
+        alive >= LARGE_GROUP_BYTES * groups.len() as u64
     }
 
     /// Writes a footer behind the log in this segment, which makes it a data segment. Its bytes

@@ -64,6 +64,11 @@ impl Buffers {
         }
     }
 
+    /// From now on so many bytes of groups are kept by those who know when to let go.
+    pub fn keep(&mut self, bytes: usize) {
+        self.full_bytes_max = bytes + BESIDES_CACHE_BYTES;
+    }
+
     /// A group of what `fill` appends: at most `bytes_max` bytes, filled up with zeros to whole
     /// blocks.
     pub fn fill(&mut self, bytes_max: usize, fill: impl FnOnce(&mut BytesMut)) -> Filled {
@@ -98,9 +103,19 @@ impl Buffers {
 
     /// An unused buffer for `bytes`.
     fn take(&mut self, bytes: usize) -> Buffer {
-        self.collect();
+        self.let_go();
         let fits = |idle: &Buffer| (bytes..=2 * bytes).contains(&(idle.bytes - ALIGNMENT));
-        let mut buffer = match self.idle.iter().position(fits) {
+        let mut found = self.idle.iter().position(fits);
+        while found.is_none()
+            && let Some(idle) = self.next_idle()
+        {
+            self.idle.push(idle);
+            found = self.idle.iter().position(fits);
+            if self.idle.len() > IDLE_MAX && found.is_none() {
+                self.idle.remove(0);
+            }
+        }
+        let mut buffer = match found {
             Some(at) => self.idle.swap_remove(at),
             None => Buffer::new(bytes + ALIGNMENT),
         };
@@ -113,20 +128,24 @@ impl Buffers {
         self.full.push_back(buffer);
     }
 
-    /// Finds the buffers that are idle by now. One that somebody still reads long after the
-    /// cache has let go of it is left to its readers.
-    fn collect(&mut self) {
-        while let Some(oldest) = self.full.front_mut() {
-            let is_idle = oldest.is_idle();
-            if !is_idle && self.full_bytes <= self.full_bytes_max {
-                break;
-            }
-            self.full_bytes -= oldest.bytes;
-            let oldest = self.full.pop_front();
-            self.idle.extend(oldest.filter(|_| is_idle));
+    /// The oldest full buffer, if it is idle by now.
+    fn next_idle(&mut self) -> Option<Buffer> {
+        if !self.full.front_mut()?.is_idle() {
+            return None;
         }
-        let surplus = self.idle.len().saturating_sub(IDLE_MAX);
-        self.idle.drain(..surplus);
+        let oldest = self.full.pop_front()?;
+        self.full_bytes -= oldest.bytes;
+        Some(oldest)
+    }
+
+    /// Lets go of what is more than may be kept: idle buffers, and those that somebody still reads
+    /// long after the cache has let go of them, which are their readers' then.
+    fn let_go(&mut self) {
+        while self.full_bytes > self.full_bytes_max
+            && let Some(oldest) = self.full.pop_front()
+        {
+            self.full_bytes -= oldest.bytes;
+        }
     }
 }
 
@@ -227,6 +246,8 @@ mod tests {
         group(&mut buffers, 1 << 20);
         let idle: usize = buffers.idle.iter().map(|idle| idle.bytes).sum();
         assert!(idle <= IDLE_MAX * (2 << 20));
-        assert!(buffers.full_bytes <= 2 << 20);
+        buffers.keep(0);
+        group(&mut buffers, 1 << 20);
+        assert!(buffers.full_bytes <= BESIDES_CACHE_BYTES + (2 << 20));
     }
 }

@@ -21,13 +21,13 @@ pub struct DataWriter<'a> {
     written: u64,
     buffer: BytesMut,
     runs: RunList,
-    /// Says before each write how many bytes it may be, and may wait, so that the disk is not kept
-    /// busy with this alone.
-    pace: &'a dyn Fn() -> usize,
+    /// Is told before each write how many bytes are written, says how many the next may be, and
+    /// may wait, so that the disk is not kept busy with this alone.
+    pace: &'a dyn Fn(u64) -> usize,
 }
 
 impl<'a> DataWriter<'a> {
-    pub fn new(disk: Arc<dyn Disk>, number: u64, pace: &'a dyn Fn() -> usize) -> DataWriter<'a> {
+    pub fn new(disk: Arc<dyn Disk>, number: u64, pace: &'a dyn Fn(u64) -> usize) -> DataWriter<'a> {
         let mut buffer = aligned(PIECE_BYTES_MAX);
         buffer.extend_from_slice(&header(number));
         DataWriter {
@@ -110,7 +110,7 @@ impl<'a> DataWriter<'a> {
         let mut at = self.written;
         let mut left = blocks;
         while !left.is_empty() {
-            let (piece, behind) = left.split_at((self.pace)().min(left.len()));
+            let (piece, behind) = left.split_at((self.pace)(at).min(left.len()));
             file.write_blocks_at(at, piece)?;
             at += piece.len() as u64;
             left = behind;

@@ -2,18 +2,20 @@
 
 use super::batch_index::BatchIndexes;
 use super::buffers::zero_blocks;
+use super::cache::Unfolded;
 use super::data::{DataRun, DataSegment};
 use super::data_writer::DataWriter;
 use super::disk::DiskFile;
 use super::found::Found;
 use super::index::TailRun;
 use super::read::{check_batches, read_batches};
+use super::segment::{LogAt, Segment};
 use super::shared::{Sealed, Shared};
 use super::span::chunks_of;
 use super::upkeep::Upkeep;
 use crate::store::PartitionId;
 use crate::store::engine::BatchInfo;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::io;
 use std::sync::Arc;
 
@@ -26,9 +28,16 @@ impl Shared {
             return false;
         }
         let folded = match self.foldable() {
-            Some(sealed) => self.fold(&mut upkeep, sealed).map(|()| true),
+            Some(sealed) => {
+                upkeep.idle_looks = 0;
+                self.fold(&mut upkeep, sealed).map(|()| true)
+            }
             None => {
-                upkeep.whole = None;
+                upkeep.idle_looks = upkeep.idle_looks.saturating_add(1);
+                if upkeep.idle_looks == IDLE_LOOKS {
+                    upkeep.whole = None;
+                    self.keep_in_memory(None);
+                }
                 match upkeep.sparse() {
                     Some(data) => self.rewrite(&mut upkeep, &data),
                     None => Ok(false),
@@ -51,18 +60,27 @@ impl Shared {
     fn fold(&self, upkeep: &mut Upkeep, sealed: Sealed) -> io::Result<()> {
         let found = self.find_in_log(&sealed.segment);
         let is_adopting = self.is_worth_keeping(&sealed, &found);
-        self.core.lock().is_adopting = is_adopting;
+        let needs_zeros = !is_adopting || !self.has_large_groups(&found);
+        {
+            let mut core = self.core.lock();
+            core.is_adopting = is_adopting;
+            core.needs_zeros = needs_zeros;
+        }
         if is_adopting {
+            self.keep_in_memory(None);
             return self.adopt(upkeep, &sealed, found);
         }
-        let whole = self.read_whole(upkeep, &sealed, &found);
+        self.keep_in_memory(Some(sealed.segment.header.start));
+        let memory = self.take_from_memory(upkeep, &sealed, &found);
         let copied = self.write_data(upkeep, |writer| {
             for (partition, runs) in &found {
-                copy_tail(writer, *partition, runs, whole.as_deref())?;
+                copy_tail(writer, *partition, runs, &memory)?;
             }
             Ok(())
         });
-        upkeep.whole = whole;
+        upkeep.whole = memory.front;
+        drop(memory.groups);
+        self.keep_in_memory(Some(sealed.end));
         let runs = match copied {
             // Whoever asks for the damaged records is told; the others stay readable.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -78,28 +96,59 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads a segment into memory, past the system's cache, where it never was: its runs are
-    /// short and many. `None` if it is too large, mostly dead, or unreadable somewhere: then runs
-    /// are read one by one.
-    fn read_whole(&self, upkeep: &mut Upkeep, sealed: &Sealed, found: &Found) -> Option<BytesMut> {
-        let segment = &sealed.segment;
-        let length = usize::try_from(segment.bytes).ok()?;
-        let end = usize::try_from(segment.file_at(sealed.end)).ok()?;
+    /// Has the log's newest bytes stay in memory from `from` on, for as long as segments are
+    /// folded: what is there then need not be read, nor checked once more.
+    fn keep_in_memory(&self, from: Option<LogAt>) {
+        let segment_bytes = usize::try_from(self.settings.log_segment_bytes).unwrap_or(usize::MAX);
+        let unfolded = match from.filter(|_| segment_bytes <= WHOLE_BYTES_MAX) {
+            Some(from) => Unfolded {
+                from,
+                bytes_max: SEGMENTS_KEPT * segment_bytes,
+            },
+            None => Unfolded::NOTHING,
+        };
+        let bytes = unfolded.bytes_max.max(self.settings.tail_cache_bytes);
+        self.writer.lock().buffers.keep(bytes);
+        self.index.lock().cache.keep(unfolded);
+    }
+
+    /// What is in memory of a segment: the groups that the tail cache still has, and what comes
+    /// before them, read in one go.
+    fn take_from_memory(&self, upkeep: &mut Upkeep, sealed: &Sealed, found: &Found) -> Memory {
+        let groups = self.cached_groups(sealed.segment.header.start, sealed.end);
+        let end = groups.first().map_or(sealed.end, |(at, _)| *at);
+        let is_needed = |run: &TailRun| run.group < end;
         let runs = found.iter().flat_map(|(_, runs)| runs);
-        let alive: u64 = runs.map(|run| run.bytes).sum();
-        if length > WHOLE_BYTES_MAX || alive < segment.bytes / 4 {
+        let alive: u64 = runs.filter(|run| is_needed(run)).map(|run| run.bytes).sum();
+        let front = self.read_front(upkeep, &sealed.segment, end, alive);
+        Memory { front, groups }
+    }
+
+    /// Reads a segment up to a place of the log, past the system's cache, where it never was: its
+    /// runs are short and many. `None` if that is too much, mostly dead, or unreadable somewhere:
+    /// then runs are read one by one.
+    fn read_front(
+        &self,
+        upkeep: &mut Upkeep,
+        segment: &Segment,
+        end: LogAt,
+        alive: u64,
+    ) -> Option<BytesMut> {
+        let end = usize::try_from(segment.file_at(end)).ok()?;
+        let kept = upkeep.whole.take();
+        if end > WHOLE_BYTES_MAX || alive < end as u64 / 4 {
             return None;
         }
-        let kept = upkeep.whole.take().filter(|kept| kept.len() >= length);
-        let mut whole = kept.unwrap_or_else(|| zero_blocks(length));
-        let mut at = 0;
+        let kept = kept.filter(|kept| kept.len() >= end);
+        let mut front = kept.unwrap_or_else(|| zero_blocks(end));
+        let (began, mut at) = (self.core.lock().synced, 0);
         while at < end {
-            let next = end.min(at + self.pace_folding());
-            let piece = &mut whole[at..next];
+            let next = end.min(at + self.pace_folding(began, at as u64));
+            let piece = &mut front[at..next];
             segment.file.read_blocks_at(at as u64, piece).ok()?;
             at = next;
         }
-        Some(whole)
+        Some(front)
     }
 
     fn rewrite(&self, upkeep: &mut Upkeep, data: &Arc<DataSegment>) -> io::Result<bool> {
@@ -141,7 +190,8 @@ impl Shared {
         fill: impl FnOnce(&mut DataWriter<'_>) -> io::Result<()>,
     ) -> io::Result<Vec<Arc<DataRun>>> {
         upkeep.next_data += 1;
-        let pace = || self.pace_folding();
+        let began = self.core.lock().synced;
+        let pace = |written| self.pace_folding(began, written);
         let mut writer = DataWriter::new(self.disk.clone(), upkeep.next_data, &pace);
         let Some((segment, runs)) = fill(&mut writer).and_then(|()| writer.finish())? else {
             return Ok(Vec::new());
@@ -156,27 +206,48 @@ impl Shared {
     }
 }
 
-/// Copies a partition's runs from the segment in memory, or else from its file.
+/// The bytes of a segment as far as they need no further read.
+struct Memory {
+    /// The segment's file from its beginning on.
+    front: Option<BytesMut>,
+    /// Groups as they were written, in log order: nothing that the disk could have lost.
+    groups: Vec<(LogAt, Bytes)>,
+}
+
+impl Memory {
+    fn group(&self, at: LogAt) -> Option<&Bytes> {
+        let found = self.groups.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+        Some(&self.groups[found].1)
+    }
+}
+
+/// Copies a partition's runs from memory, or else from their file.
 fn copy_tail(
     writer: &mut DataWriter<'_>,
     partition: PartitionId,
     runs: &[TailRun],
-    whole: Option<&[u8]>,
+    memory: &Memory,
 ) -> io::Result<()> {
     writer.begin(partition);
     for run in runs {
+        let length = usize::try_from(run.bytes).map_err(io::Error::other)?;
+        if let Some(group) = memory.group(run.group) {
+            writer.write(&group[run.start..run.start + length], &run.batches)?;
+            continue;
+        }
         let at = run.segment.file_at(run.group) + run.start as u64;
-        let name = run.segment.name();
-        match whole {
-            Some(whole) => {
+        match &memory.front {
+            Some(front) => {
                 let start = usize::try_from(at).map_err(io::Error::other)?;
-                let bytes = usize::try_from(run.bytes).map_err(io::Error::other)?;
-                let bytes = &whole[start..start + bytes];
-                check_batches(bytes, || run.segment.name(), at, &run.batches)
-                    .map_err(unreadable)?;
+                let bytes = &front[start..start + length];
+                let name = || run.segment.name();
+                check_batches(bytes, name, at, &run.batches).map_err(unreadable)?;
                 writer.write(bytes, &run.batches)?;
             }
-            None => copy((run.segment.file.as_ref(), &name, at), &run.batches, writer)?,
+            None => {
+                let name = run.segment.name();
+                copy((run.segment.file.as_ref(), &name, at), &run.batches, writer)?;
+            }
         }
     }
     writer.end_run();
@@ -202,8 +273,14 @@ fn unreadable(error: io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
+/// Segments that are kept in memory to be folded: one that is, and the next one while it fills.
+const SEGMENTS_KEPT: usize = 2;
+
 /// The largest segment that is read into memory to be folded.
 const WHOLE_BYTES_MAX: usize = 64 << 20;
+
+/// Looks in a row that find nothing to fold before memory for it is given back: a few seconds.
+const IDLE_LOOKS: u32 = 3;
 
 /// Bytes read at once, unless one batch is larger.
 const COPY_BYTES: u64 = 1 << 20;

@@ -3,9 +3,10 @@
 
 use super::data::{DataRun, DataSegment};
 use super::index::{Index, TailRun};
-use super::segment::Segment;
+use super::segment::{LogAt, Segment};
 use super::shared::Shared;
 use crate::store::PartitionId;
+use bytes::Bytes;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 
@@ -27,6 +28,21 @@ impl Shared {
             }
         });
         found
+    }
+
+    /// The groups of this stretch of the log that are still in memory, in order.
+    pub fn cached_groups(&self, mut from: LogAt, to: LogAt) -> Vec<(LogAt, Bytes)> {
+        let mut groups: Vec<(LogAt, Bytes)> = Vec::new();
+        loop {
+            let before = groups.len();
+            let index = self.index.lock();
+            groups.extend(index.cache.some(from..to, ENTRIES_MAX));
+            MutexGuard::unlock_fair(index);
+            match groups.last() {
+                Some((last, _)) if groups.len() > before => from = LogAt(last.0 + 1),
+                _ => return groups,
+            }
+        }
     }
 
     /// The live runs of a data segment, by partition and offset.

@@ -75,6 +75,8 @@ pub struct Core {
     pub sealed: VecDeque<Sealed>,
     /// Whether the newest segment that was due to be folded was kept as it is instead.
     pub is_adopting: bool,
+    /// Whether segments to come are filled with zeros.
+    pub needs_zeros: bool,
     /// Whether the newest batch was refused for want of space.
     pub is_full: bool,
     pub is_stopping: bool,
@@ -286,6 +288,7 @@ impl Core {
             synced,
             sealed: sealed.into(),
             is_adopting: false,
+            needs_zeros: true,
             is_full: false,
             is_stopping: false,
             is_abandoned: false,

@@ -1,5 +1,6 @@
 //! The engine's threads: one writes, one syncs, one makes room ahead, one tidies up.
 
+use super::segment::LogAt;
 use super::settings::Pace;
 use super::shared::Shared;
 use crate::config::Durability;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// Full segments that wait to be folded before folding no longer gives way to producers.
+/// Full segments that wait to be kept as they are before that no longer gives way to producers.
 const BACKLOG_SEGMENTS_MAX: usize = 4;
 /// How often it is looked whether there is anything to tidy up, and how long folding gives way.
 const TIDY: Duration = Duration::from_millis(1000);
@@ -18,6 +19,8 @@ const GIVE_WAY: Duration = Duration::from_millis(20);
 /// for one piece, not for all of them.
 const PIECE_BYTES: usize = 128 << 10;
 const PIECE_PAUSE: Duration = Duration::from_micros(500);
+/// Folding may be ahead of the log by one in so many bytes before it pauses.
+const LEAD_SHARE: u64 = 4;
 /// A piece when there is no time to lose: small ones would take twice as long.
 pub const PIECE_BYTES_MAX: usize = 1 << 20;
 
@@ -111,22 +114,26 @@ fn tidy(shared: &Shared) {
         drop(core);
         let may_fold = give_way(shared);
         let has_folded = may_fold && shared.fold_one();
-        if !has_folded {
-            shared.checkpoint_if_due();
-        }
+        // Also while there is always more to fold: what is folded is used again only after it.
+        shared.checkpoint_if_due();
         shared.release();
         shared.cold.tidy();
         core = shared.core.lock();
         if !has_folded && may_fold && !core.is_over() && !core.is_stopping {
-            shared.to_tidy.wait_for(&mut core, TIDY);
+            // The newest full segment is soon synced, and nobody tells of that.
+            let is_soon = core.sealed.front().is_some_and(|it| it.end > core.synced);
+            let wait = if is_soon { GIVE_WAY } else { TIDY };
+            shared.to_tidy.wait_for(&mut core, wait);
         }
     }
 }
 
-/// Lets producers go first while the backlog is small. False if they are still at it.
+/// Lets producers go first while the backlog is small. False if they are still at it. What is to
+/// be folded does not wait: it is still in memory, and would have to be read later.
 fn give_way(shared: &Shared) -> bool {
     let mut core = shared.core.lock();
-    if core.pending == 0 || core.sealed.len() >= BACKLOG_SEGMENTS_MAX || core.sealed.is_empty() {
+    let is_small = core.is_adopting && core.sealed.len() < BACKLOG_SEGMENTS_MAX;
+    if core.pending == 0 || !is_small || core.sealed.is_empty() {
         return true;
     }
     shared.to_tidy.wait_for(&mut core, GIVE_WAY);
@@ -134,12 +141,16 @@ fn give_way(shared: &Shared) -> bool {
 }
 
 impl Shared {
-    /// Leaves the disk to the commits for a while, unless too much waits to be folded. Answers how
-    /// many bytes to read or write then: whole blocks.
-    pub fn pace_folding(&self) -> usize {
+    /// Leaves the disk to the commits for a while, unless the log has grown by more than `done`
+    /// bytes since it was at `began`: a segment is to be folded by the time the next one is full,
+    /// and if it is not, there is no time to lose. Answers how many bytes to read or write then:
+    /// whole blocks.
+    pub fn pace_folding(&self, began: LogAt, done: u64) -> usize {
         let mut core = self.core.lock();
-        let is_urgent = core.sealed.len() >= BACKLOG_SEGMENTS_MAX || core.is_stopping;
-        if self.pace == Pace::Manual || is_urgent || core.is_over() {
+        let grown = core.synced.0.saturating_sub(began.0);
+        let is_behind = done < grown + grown / LEAD_SHARE;
+        let is_urgent = core.sealed.len() > 1 || core.is_stopping;
+        if self.pace == Pace::Manual || is_behind || is_urgent || core.is_over() {
             return PIECE_BYTES_MAX;
         }
         self.to_tidy.wait_for(&mut core, PIECE_PAUSE);

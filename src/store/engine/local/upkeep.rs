@@ -22,6 +22,8 @@ pub struct Upkeep {
     pub folded: Vec<Sealed>,
     /// Memory to read a segment into, while there is one to fold.
     pub whole: Option<BytesMut>,
+    /// How often in a row there was nothing to fold.
+    pub idle_looks: u32,
     /// Log segments that were adopted since the newest checkpoint.
     pub adopted: usize,
     /// Log segments that nobody needs once nobody reads them any more.
@@ -172,16 +174,15 @@ impl Shared {
             let is_due = core.failed.is_none() && is_half_full && core.room.is_short();
             is_due.then(|| {
                 let (name, bytes) = (core.room.new_name(), core.room.segment_bytes());
-                (name, bytes, core.is_adopting)
+                (name, bytes, core.needs_zeros)
             })
         };
-        let Some((name, bytes, is_adopting)) = due else {
+        let Some((name, bytes, needs_zeros)) = due else {
             return false;
         };
-        let made = match is_adopting {
-            // It is written once, in large groups: zeros would gain nothing (decision 11).
-            true => make_spare(self.disk.as_ref(), name, bytes),
-            false => zero_filled(self.disk.as_ref(), name, bytes, || self.pace_filling()),
+        let made = match needs_zeros {
+            true => zero_filled(self.disk.as_ref(), name, bytes, || self.pace_filling()),
+            false => make_spare(self.disk.as_ref(), name, bytes),
         };
         match made {
             Ok(spare) => self.core.lock().room.add(spare),

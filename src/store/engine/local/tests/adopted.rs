@@ -117,3 +117,25 @@ fn damage_in_a_full_segment_is_told_to_whoever_reads_it_and_stops_nobody_else() 
     assert_eq!(fills(&local, P, 1).len(), 19);
     assert_eq!(fills(&local, Q, 0).len(), 20);
 }
+
+#[test]
+fn a_segment_in_which_folding_would_bring_nothing_together_is_not_written_again() {
+    let dir = TempDir::new().unwrap();
+    let local = open(&dir);
+    let partitions = || (100..200).map(PartitionId);
+    for partition in partitions() {
+        commit(&local, open_partition(partition)).unwrap();
+    }
+    for partition in partitions() {
+        commit(&local, append(partition, 1, &[7; 3000])).unwrap();
+    }
+
+    tidy(&local);
+
+    // The first segment has next to nothing but the partitions' making in it.
+    assert!(names(&dir, "data").len() <= 1);
+    assert!(names(&dir, "log").len() > 4);
+    for partition in partitions() {
+        assert_eq!(fills(&local, partition, 0), [[7; 3000].as_slice()]);
+    }
+}
