@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Bytes read ahead for one reader at most.
+/// Bytes that one read ahead takes from the disk. What its reader has no room for waits for its
+/// next request, while one more is under way.
 pub const AHEAD_BYTES_MAX: usize = 2 << 20;
-/// Reads under way, or waiting for their reader, at a time: with each of them at its largest this
-/// is the memory that reading ahead may take.
-const BEGUN_MAX: usize = 16;
+/// Readers that are read ahead for at a time: twice the above for each of them is the memory that
+/// this may take.
+const READERS_MAX: usize = 8;
 /// Readers whose last place is remembered.
 const EXPECTED_MAX: usize = 64;
 /// What nobody has come for after this long is dropped.
@@ -32,37 +33,43 @@ struct Expected {
     partition: PartitionId,
     from: Offset,
     since: Instant,
-    begun: Option<Begun>,
+    stock: Stock,
 }
 
-/// What is known of a reader that asks.
-pub enum Reader {
-    /// It was not expected here.
-    New,
-    /// It goes on from where it stopped, and perhaps its read was begun.
-    Known(Option<Begun>),
+/// What there is for a reader already.
+#[derive(Default)]
+pub struct Stock {
+    /// Found where it goes on.
+    pub found: Vec<Unchecked>,
+    /// What follows.
+    pub begun: Option<Begun>,
+}
+
+impl Stock {
+    fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.begun.is_none()
+    }
 }
 
 impl Ahead {
-    /// Who asks for this. What was begun for it is handed out once.
-    pub fn meet(&self, read: &Read) -> Reader {
+    /// What there is for whoever asks for this, handed out once; `None` for a reader that was not
+    /// expected here.
+    pub fn meet(&self, read: &Read) -> Option<Stock> {
         let mut expected = self.expected.lock();
         let is_it = |one: &Expected| one.partition == read.partition && one.from == read.from;
-        let found = expected.iter().rposition(is_it);
-        match found.and_then(|at| expected.remove(at)) {
-            Some(one) => Reader::Known(one.begun),
-            None => Reader::New,
-        }
+        let found = expected.iter().rposition(is_it)?;
+        expected.remove(found).map(|one| one.stock)
     }
 
-    /// Whether one more read may be begun. Readers that ask at the same time may all be told so.
+    /// Whether one more reader may be read ahead for. Those that ask at the same time may all be
+    /// told so.
     pub fn has_room(&self) -> bool {
         let expected = self.expected.lock();
-        expected.iter().filter(|one| one.begun.is_some()).count() < BEGUN_MAX
+        expected.iter().filter(|one| !one.stock.is_empty()).count() < READERS_MAX
     }
 
-    /// Remembers where a reader will go on, and the read that was begun for it.
-    pub fn expect(&self, next: &Read, now: Instant, begun: Option<Begun>) {
+    /// Remembers where a reader will go on, and what there is for it.
+    pub fn expect(&self, next: &Read, now: Instant, stock: Stock) {
         let mut expected = self.expected.lock();
         if expected.len() == EXPECTED_MAX {
             expected.pop_front();
@@ -71,7 +78,7 @@ impl Ahead {
             partition: next.partition,
             from: next.from,
             since: now,
-            begun,
+            stock,
         });
     }
 

@@ -1,7 +1,7 @@
 //! Reads that go to the disk: on threads that may wait for it, past the system's page cache where
 //! that pays, and ahead of readers that go on.
 
-use super::ahead::{AHEAD_BYTES_MAX, Ahead, Begun, Reader};
+use super::ahead::{AHEAD_BYTES_MAX, Ahead, Begun, Stock};
 use super::batch_index::BatchIndexes;
 use super::disk::DiskFile;
 use super::disk_speed::DiskSpeed;
@@ -99,15 +99,21 @@ impl Shared {
         runtime: Handle,
     ) -> Result<Vec<Run>, ReadError> {
         let read = plan.read;
-        let (is_known, begun) = match self.cold.ahead.meet(&read) {
-            Reader::New => (false, None),
-            Reader::Known(begun) => (true, begun),
+        let stock = self.cold.ahead.meet(&read);
+        let reading_on = stock.is_some().then_some(&runtime);
+        let Stock { mut found, begun } = stock.unwrap_or_default();
+        let begun = match begun {
+            Some(begun) if found.is_empty() => {
+                found = begun.await.unwrap_or(Ok(found)).unwrap_or_default();
+                None
+            }
+            begun => begun,
         };
-        let reading_on = is_known.then_some(&runtime);
-        if let Some(begun) = begun {
-            let mut found = begun.await.unwrap_or(Ok(Vec::new())).unwrap_or_default();
-            keep_fitting(&mut found, read.bytes_max);
-            self.go_on(read, found.iter().map(|found| &found.run), reading_on);
+        if !found.is_empty() {
+            let rest = split_fitting(&mut found, read.bytes_max);
+            let last = found.last().map(|found| &found.run);
+            let stock = Stock { found: rest, begun };
+            self.go_on(read, last, stock, reading_on);
             // It is checked here and not where it was read: the disk's thread goes on meanwhile.
             // What failed is read once more, for the reader itself.
             let checked = found.into_iter().map(Unchecked::checked);
@@ -119,60 +125,53 @@ impl Shared {
         let cold = self.cold.clone();
         let work = runtime.spawn_blocking(move || plan.carry_out(&cold));
         let runs = work.await.map_err(ended)??;
-        self.go_on(read, runs.iter(), reading_on);
+        self.go_on(read, runs.last(), Stock::default(), reading_on);
         Ok(runs)
     }
 
-    /// Expects a reader to ask for what follows these runs. On a runtime, its read is begun.
-    fn go_on<'a>(
-        &self,
-        read: Read,
-        mut runs: impl DoubleEndedIterator<Item = &'a Run>,
-        runtime: Option<&Handle>,
-    ) {
-        let Some(last) = runs.next_back().and_then(|run| run.batches.last()) else {
+    /// Expects a reader to ask for what follows its last run. On a runtime, what comes after its
+    /// stock is begun.
+    fn go_on(&self, read: Read, last: Option<&Run>, mut stock: Stock, runtime: Option<&Handle>) {
+        let end = |run: &Run| run.batches.last().map(|batch| batch.next);
+        let Some(from) = last.and_then(end) else {
             return;
         };
-        let next = Read {
-            from: last.next,
-            bytes_max: read.bytes_max.min(AHEAD_BYTES_MAX),
+        let behind = stock.found.last().and_then(|found| end(&found.run));
+        let ahead = Read {
+            from: behind.unwrap_or(from),
+            bytes_max: AHEAD_BYTES_MAX,
             ..read
         };
         // Where the log's newest bytes in memory begin, nothing is read ahead.
-        let Ok(plan) = self.index.lock().plan(next) else {
-            return;
-        };
-        if plan.is_warm() {
+        let plan = self.index.lock().plan(ahead).ok();
+        let plan = plan.filter(|plan| !plan.is_warm());
+        if plan.is_none() && stock.found.is_empty() {
             return;
         }
-        let now = self.clock.instant();
-        let runtime = runtime.filter(|_| self.cold.ahead.has_room());
-        let begun = runtime.map(|runtime| self.cold.begin(plan, runtime));
-        self.cold.ahead.expect(&next, now, begun);
+        let runtime = runtime.filter(|_| stock.begun.is_none() && self.cold.ahead.has_room());
+        if let (Some(plan), Some(runtime)) = (plan, runtime) {
+            stock.begun = Some(self.cold.begin(plan, runtime));
+        }
+        let next = Read { from, ..read };
+        self.cold.ahead.expect(&next, self.clock.instant(), stock);
     }
 }
 
-/// Drops what the reader has no room for: it may ask for less than was expected.
-fn keep_fitting(found: &mut Vec<Unchecked>, bytes_max: usize) {
-    let mut left = bytes_max;
-    let mut is_first = true;
-    for Unchecked { run, .. } in found.iter_mut() {
-        let (mut bytes, mut count) = (0, 0);
-        for batch in &run.batches {
-            let length = usize::try_from(batch.bytes).unwrap_or(usize::MAX);
-            if length > left && !is_first {
-                break;
+/// Keeps what the reader has room for, at least one batch; the rest is answered.
+fn split_fitting(found: &mut Vec<Unchecked>, bytes_max: usize) -> Vec<Unchecked> {
+    let mut bytes = 0;
+    for at in 0..found.len() {
+        let run = &found[at].run;
+        for (count, batch) in run.batches.iter().enumerate() {
+            bytes += usize::try_from(batch.bytes).unwrap_or(usize::MAX);
+            if bytes <= bytes_max || (at, count) == (0, 0) {
+                continue;
             }
-            is_first = false;
-            left = left.saturating_sub(length);
-            bytes += length;
-            count += 1;
+            let mut rest = found.split_off(at + 1);
+            rest.insert(0, found[at].split_off(count));
+            found.retain(|found| !found.run.batches.is_empty());
+            return rest;
         }
-        if count < run.batches.len() {
-            left = 0;
-        }
-        run.batches.truncate(count);
-        run.bytes.truncate(bytes);
     }
-    found.retain(|found| !found.run.batches.is_empty());
+    Vec::new()
 }

@@ -117,6 +117,21 @@ pub struct Unchecked {
 }
 
 impl Unchecked {
+    /// Keeps the first `count` batches; what follows is answered.
+    pub fn split_off(&mut self, count: usize) -> Unchecked {
+        let batches = self.run.batches.split_off(count);
+        let kept = bytes_of(&self.run.batches);
+        let bytes = usize::try_from(kept).expect("they are in memory");
+        let origin = self.origin.as_ref();
+        Unchecked {
+            origin: origin.map(|(name, at)| (name.clone(), at + kept)),
+            run: Run {
+                bytes: self.run.bytes.split_off(bytes),
+                batches,
+            },
+        }
+    }
+
     pub fn checked(self) -> io::Result<Run> {
         if let Some((name, at)) = self.origin {
             check_batches(&self.run.bytes, || name.clone(), at, &self.run.batches)?;
