@@ -60,8 +60,9 @@ impl Default for Produce {
 impl Produce {
     pub fn carry_out(&self, job: &Job) -> Result<Loaded> {
         let mut config = client(job.kafka()?, &self.settings);
-        topic::make(&config, &self.topic, self.partitions)?;
-        if self.only_if_missing && topic::records(&config, &self.topic, self.partitions)? > 0 {
+        let is_new = topic::make(&config, &self.topic, self.partitions)?;
+        let may_be_filled = self.only_if_missing && !is_new;
+        if may_be_filled && topic::records(&config, &self.topic, self.partitions)? > 0 {
             return Ok(Loaded::default());
         }
         self.configure(&mut config);

@@ -13,16 +13,19 @@ use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_secs(60);
 
-/// Creates the topic unless it exists, and waits until every partition has a leader.
-pub fn make(config: &ClientConfig, topic: &str, partitions: i32) -> Result<()> {
+/// Creates the topic unless it exists, and waits until every partition has a leader. False if it
+/// was there before.
+pub fn make(config: &ClientConfig, topic: &str, partitions: i32) -> Result<bool> {
     let admin: AdminClient<DefaultClientContext> = config.create()?;
     let options = AdminOptions::new()
         .request_timeout(Some(WAIT))
         .operation_timeout(Some(WAIT));
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let mut is_new = true;
     for outcome in wait_for(admin.create_topics([&new], &options))?? {
         match outcome {
-            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Ok(_) => {}
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => is_new = false,
             Err((topic, code)) => return Err(anyhow!("creating {topic}: {code}")),
         }
     }
@@ -31,7 +34,7 @@ pub fn make(config: &ClientConfig, topic: &str, partitions: i32) -> Result<()> {
         ensure!(Instant::now() < deadline, "{topic} has too few leaders");
         std::thread::sleep(Duration::from_millis(20));
     }
-    Ok(())
+    Ok(is_new)
 }
 
 /// How many records a topic holds.
