@@ -6,6 +6,10 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::Range;
 
+/// Groups that leave for each one that comes, at most: those of a segment that was just folded may
+/// be many, and commits wait meanwhile.
+const EVICTED_MAX: usize = 16;
+
 /// Groups in log order; the oldest leave first.
 pub struct TailCache {
     groups: VecDeque<(LogAt, Filled)>,
@@ -43,27 +47,32 @@ impl TailCache {
     pub fn push(&mut self, at: LogAt, group: Filled) {
         self.bytes += group.memory;
         self.groups.push_back((at, group));
-        self.evict();
+        self.evict(EVICTED_MAX);
     }
 
-    /// What is kept for folding from now on.
+    /// What is kept for folding from now on; what is not leaves with [`TailCache::evict`].
     pub fn keep(&mut self, unfolded: Unfolded) {
         self.unfolded = unfolded;
-        self.evict();
     }
 
-    fn evict(&mut self) {
+    /// Lets go of at most `count_max` groups that are beyond the bound. False if none is.
+    pub fn evict(&mut self, count_max: usize) -> bool {
         let (bytes_max, unfolded) = (self.bytes_max, self.unfolded);
         let bound = |at: LogAt| match at >= unfolded.from {
             true => bytes_max.max(unfolded.bytes_max),
             false => bytes_max,
         };
-        while let Some((at, oldest)) = self.groups.front()
-            && self.bytes > bound(*at)
-        {
+        for _ in 0..count_max {
+            let Some((at, oldest)) = self.groups.front() else {
+                return false;
+            };
+            if self.bytes <= bound(*at) {
+                return false;
+            }
             self.bytes -= oldest.memory;
             self.groups.pop_front();
         }
+        true
     }
 
     /// The group that starts at `at`, if it has not left yet.
@@ -118,7 +127,9 @@ mod tests {
         assert_eq!(oldest(&cache), Some(8192));
         unfolded.from = LogAt(12_288);
         cache.keep(unfolded);
+        assert!(cache.evict(1));
         assert_eq!(oldest(&cache), Some(12_288));
+        assert!(!cache.evict(1));
     }
 
     #[test]

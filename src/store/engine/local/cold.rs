@@ -18,8 +18,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-/// Shorter reads go through the page cache, into memory of their own size.
+/// Shorter reads are not worth lent memory: theirs is of their own size.
 const LENT_BYTES_MIN: usize = 64 << 10;
+/// Shorter reads go through the page cache. Short stretches mean that others lie between them, and
+/// each would wait for the disk alone, while the system reads ahead for all who read there.
+const DIRECT_BYTES_MIN: usize = 512 << 10;
 
 /// What cold readers share.
 pub struct Cold {
@@ -55,7 +58,8 @@ impl Cold {
         let wanted = wanted..wanted + length;
         let blocks = in_memory(round_up_to_block(range.end) - start)?;
         let mut lent = self.memory.lend(blocks);
-        if !self.read_direct(file, start, &mut lent.blocks[..blocks])? {
+        let is_long = length >= DIRECT_BYTES_MIN;
+        if !is_long || !self.read_direct(file, start, &mut lent.blocks[..blocks])? {
             file.read_at(range.start, &mut lent.blocks[wanted.clone()])?;
         }
         Ok(lent.freeze().slice(wanted))

@@ -109,7 +109,7 @@ impl Shared {
         };
         let bytes = unfolded.bytes_max.max(self.settings.tail_cache_bytes);
         self.writer.lock().buffers.keep(bytes);
-        self.index.lock().cache.keep(unfolded);
+        self.keep_cached(unfolded);
     }
 
     /// What is in memory of a segment: the groups that the tail cache still has, and what comes

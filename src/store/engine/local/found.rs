@@ -1,6 +1,7 @@
 //! What partitions have in a segment, found and exchanged for some of them at a time: readers and
 //! commits wait for those at most.
 
+use super::cache::Unfolded;
 use super::data::{DataRun, DataSegment};
 use super::index::{Index, TailRun};
 use super::segment::{LogAt, Segment};
@@ -41,6 +42,19 @@ impl Shared {
             match groups.last() {
                 Some((last, _)) if groups.len() > before => from = LogAt(last.0 + 1),
                 _ => return groups,
+            }
+        }
+    }
+
+    /// Has the tail cache keep what is to be folded, and no longer what has been.
+    pub fn keep_cached(&self, unfolded: Unfolded) {
+        self.index.lock().cache.keep(unfolded);
+        loop {
+            let mut index = self.index.lock();
+            let may_be_more = index.cache.evict(ENTRIES_MAX);
+            MutexGuard::unlock_fair(index);
+            if !may_be_more {
+                return;
             }
         }
     }
