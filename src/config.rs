@@ -109,8 +109,8 @@ settings! {
         /// the end of the process does not.
         "durability" durability: Durability = Durability::Disk;
 
-        /// Newest bytes of the log that are kept in memory for readers, or two segments while segments
-        /// are folded.
+        /// Newest bytes of the log that are kept in memory for readers, or two segments while
+        /// segments are folded.
         "tail-cache-bytes" tail_cache_bytes: usize = 32 * MIB, in MIB..=65_536 * MIB;
 
         /// Bytes of a log segment once the data directory has outgrown its first, small one.
