@@ -47,11 +47,15 @@ impl Scale {
         }
     }
 
-    fn produce_rows(&self) -> Vec<Row> {
-        let many = Produce {
+    /// Large batches to many partitions.
+    fn to_many(&self) -> Produce {
+        Produce {
             batch_records: 100,
             ..self.produce(MANY, self.many(), 1000, 500_000)
-        };
+        }
+    }
+
+    fn produce_rows(&self) -> Vec<Row> {
         let plain = Produce {
             idempotent: false,
             ..self.produce("p1plain", 1, 1000, 500_000)
@@ -74,7 +78,11 @@ impl Scale {
                 plain,
                 produce_targets(true),
             ),
-            self.produced_to_many("produce 1 KB, 1000 partitions", many, many_targets),
+            self.produced_to_many(
+                "produce 1 KB, 1000 partitions",
+                self.to_many(),
+                many_targets,
+            ),
             produced("produce 100 B, 1 partition", hundred, tiny.into()),
         ]
     }
@@ -107,12 +115,8 @@ impl Scale {
     /// To a topic that is filled once before, and after one more discarded run: Kafka is still
     /// busy with its new partitions during the first load, and compiling during the second.
     fn produced_to_many(&self, name: &str, load: Produce, targets: Vec<Target>) -> Row {
-        let fill = Produce {
-            batch_records: 100,
-            ..self.produce(MANY, self.many(), 1000, 500_000)
-        };
         let mut steps = Steps::only(Load::KafkaProduce(load));
-        steps.before = vec![Load::KafkaProduce(only_if_missing(fill))];
+        steps.before = vec![Load::KafkaProduce(only_if_missing(self.to_many()))];
         steps.discarded = 2;
         produced_in(name, steps, targets)
     }

@@ -6,8 +6,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Reads shorter than this tell nothing about the disk's speed.
-const TELLING_BYTES_MIN: usize = 256 << 10;
 /// A disk that takes longer for a MiB is one whose bytes are worth keeping in the page cache.
 const FAST_NANOS_PER_MIB_MAX: u64 = 4_000_000;
 /// The share of each new read in the mean: one in so many.
@@ -29,11 +27,9 @@ impl DiskSpeed {
             || self.asked.fetch_add(1, Ordering::Relaxed) % PROBED == PROBED - 1
     }
 
-    /// Notes how long a direct read took. Notes that meet may lose one: it is a mean.
+    /// Notes how long a direct read took, which must be a long one to tell anything. Notes that
+    /// meet may lose one: it is a mean.
     pub fn note(&self, bytes: usize, took: Duration) {
-        if bytes < TELLING_BYTES_MIN {
-            return;
-        }
         let nanos = took.as_nanos() * (1 << 20) / bytes as u128;
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX / INERTIA);
         let mean = self.nanos_per_mib.load(Ordering::Relaxed);
@@ -69,8 +65,6 @@ mod tests {
         let speed = DiskSpeed::default();
         read(&speed, 1, 20);
         read(&speed, 20, 1);
-        assert!(speed.is_direct());
-        speed.note(4096, Duration::from_secs(1));
         assert!(speed.is_direct());
     }
 }

@@ -80,7 +80,6 @@ impl Shared {
         });
         upkeep.whole = memory.front;
         drop(memory.groups);
-        self.keep_in_memory(Some(sealed.end));
         let runs = match copied {
             // Whoever asks for the damaged records is told; the others stay readable.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -91,6 +90,7 @@ impl Shared {
         };
         drop(found);
         self.exchange(&sealed.segment, runs);
+        self.keep_in_memory(Some(sealed.end));
         self.core.lock().sealed.pop_front();
         upkeep.folded.push(sealed);
         Ok(())

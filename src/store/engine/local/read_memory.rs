@@ -13,8 +13,8 @@ const IDLE_BYTES_MAX: usize = 8 << 20;
 /// How much larger than what is asked for a buffer may be.
 const SPARE_FACTOR_MAX: usize = 2;
 
-/// Buffers that wait to be lent; clones share them.
-#[derive(Clone, Default)]
+/// Buffers that wait to be lent.
+#[derive(Default)]
 pub struct ReadMemory {
     idle: Arc<Mutex<Vec<BytesMut>>>,
 }
