@@ -49,6 +49,14 @@ pub struct Loaded {
     pub note: Option<String>,
 }
 
+impl Loaded {
+    /// A thread of the client that was gone before the measurement ended.
+    pub fn count_ended_thread(&mut self, cpu: Duration) {
+        let share = cpu.as_secs_f64() / self.seconds.max(1e-9);
+        self.client_busiest = self.client_busiest.max(share);
+    }
+}
+
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latencies {
     pub p50_ms: f64,
@@ -125,7 +133,7 @@ impl Meter {
         self.began.elapsed()
     }
 
-    /// Ends the measurement. The client's threads must still be there.
+    /// Ends the measurement. Threads of the client that have ended by now are not seen.
     pub fn end(self, records: u64, bytes: u64) -> Result<Loaded> {
         let seconds = self.began.elapsed().as_secs_f64();
         let client_cpu = process::own_cpu().saturating_sub(self.client_cpu);

@@ -2,6 +2,7 @@
 
 use super::{Settings, client, noise, topic};
 use crate::job::{Job, Loaded, Meter};
+use crate::process;
 use anyhow::{Result, bail, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -71,24 +72,29 @@ impl Produce {
         let producers: Result<Vec<BaseProducer<Failures>>> =
             (0..self.producers).map(create).collect();
         let producers = producers?;
+        let payload = noise(self.record_bytes);
         for producer in &producers {
             producer
                 .client()
                 .fetch_metadata(Some(&self.topic), FLUSH_WAIT)?;
+            self.prime(producer, &payload)?;
         }
-        let payload = noise(self.record_bytes);
         let meter = Meter::start(job)?;
-        let sent: Result<Vec<u64>> = std::thread::scope(|scope| {
+        let senders: Result<Vec<Sent>> = std::thread::scope(|scope| {
             let payload = &payload;
             let send = |producer| scope.spawn(move || self.send(producer, payload));
             let senders: Vec<_> = producers.iter().map(send).collect();
-            let join = |sender: std::thread::ScopedJoinHandle<Result<u64>>| {
+            let join = |sender: std::thread::ScopedJoinHandle<Result<Sent>>| {
                 sender.join().unwrap_or_else(|_| bail!("a sender failed"))
             };
             senders.into_iter().map(join).collect()
         });
-        let sent: u64 = sent?.into_iter().sum();
-        let loaded = meter.end(sent, sent * self.record_bytes as u64)?;
+        let senders = senders?;
+        let sent = senders.iter().map(|sender| sender.records).sum();
+        let mut loaded = meter.end(sent, sent * self.record_bytes as u64)?;
+        for sender in senders {
+            loaded.count_ended_thread(sender.cpu);
+        }
         let failed = failed.load(Ordering::Relaxed);
         ensure!(
             failed == 0,
@@ -114,8 +120,18 @@ impl Produce {
         set("queue.buffering.max.kbytes", "262144".into());
     }
 
+    /// Sends one record that is not measured. An idempotent client without an id asks for one
+    /// again only after half a second if its connection was not up the first time.
+    fn prime(&self, producer: &BaseProducer<Failures>, payload: &[u8]) -> Result<()> {
+        let record = BaseRecord::<(), [u8], ()>::to(&self.topic).partition(0);
+        producer
+            .send(record.payload(payload))
+            .map_err(|(error, _)| error)?;
+        Ok(producer.flush(FLUSH_WAIT)?)
+    }
+
     /// Sends one client's part and waits until all of it is acknowledged.
-    fn send(&self, producer: &BaseProducer<Failures>, payload: &[u8]) -> Result<u64> {
+    fn send(&self, producer: &BaseProducer<Failures>, payload: &[u8]) -> Result<Sent> {
         let began = Instant::now();
         let end = began + Duration::from_secs_f64(self.seconds_max);
         let records = self.records / self.producers.max(1);
@@ -143,8 +159,17 @@ impl Produce {
             }
         }
         producer.flush(FLUSH_WAIT)?;
-        Ok(sent)
+        Ok(Sent {
+            records: sent,
+            cpu: process::thread_cpu(),
+        })
     }
+}
+
+/// What one sender did.
+struct Sent {
+    records: u64,
+    cpu: Duration,
 }
 
 /// Counts records that were not acknowledged.
