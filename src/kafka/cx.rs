@@ -5,7 +5,7 @@ use super::budget::Budget;
 use super::group::Groups;
 use crate::clock::Clock;
 use crate::config::KafkaConfig;
-use crate::store::View;
+use crate::store::{Caller, View};
 use kafka_protocol::messages::BrokerId;
 use kafka_protocol::protocol::StrBytes;
 use std::net::IpAddr;
@@ -27,6 +27,8 @@ pub struct Cx {
     pub client_id: Option<StrBytes>,
     pub client_host: IpAddr,
     pub stop: watch::Receiver<bool>,
+    /// Whether this connection has anything else to do until this request is answered.
+    pub caller: Caller,
 }
 
 impl Cx {

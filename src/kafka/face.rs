@@ -7,7 +7,7 @@ use super::group::{Groups, Limits};
 use super::meters::Meters;
 use crate::clock::Clock;
 use crate::config::KafkaConfig;
-use crate::store::{Store, StoreError};
+use crate::store::{Caller, Store, StoreError};
 use kafka_protocol::messages::BrokerId;
 use kafka_protocol::protocol::StrBytes;
 use std::net::SocketAddr;
@@ -87,6 +87,7 @@ impl Face {
             client_id: None,
             client_host: peer.ip().to_canonical(),
             stop,
+            caller: Caller::GoesOn,
         }
     }
 

@@ -5,6 +5,7 @@ use super::budget::Budget;
 use super::error::Disconnect;
 use super::wire::{HEAD_BYTES, LENGTH_BYTES, RequestHead};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::FutureExt;
 use kafka_protocol::messages::ApiKey;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Frame {
     pub head: RequestHead,
     /// Everything behind the head.
     pub body: Bytes,
+    /// Whether nothing of it had arrived when it was asked for.
+    pub is_awaited: bool,
     /// The frame's room in the budget; small frames need none.
     pub held: Option<OwnedSemaphorePermit>,
 }
@@ -66,8 +69,18 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 
     /// The next frame; `None` when the peer has closed between two of them.
     pub async fn next(&mut self) -> Result<Option<Frame>, Disconnect> {
-        if self.ahead.is_empty() && !self.fill().await? {
-            return Ok(None);
+        let mut is_awaited = false;
+        if self.ahead.is_empty() {
+            let filled = match self.fill().now_or_never() {
+                Some(filled) => filled?,
+                None => {
+                    is_awaited = true;
+                    self.fill().await?
+                }
+            };
+            if !filled {
+                return Ok(None);
+            }
         }
         // The first byte is here: from now on the sender is timed.
         let (head, front) = in_time(FRAME_MS, self.front()).await?;
@@ -81,7 +94,12 @@ impl<R: AsyncRead + Unpin> Frames<R> {
                 (body, Some(held))
             }
         };
-        Ok(Some(Frame { head, body, held }))
+        Ok(Some(Frame {
+            head,
+            body,
+            is_awaited,
+            held,
+        }))
     }
 
     /// The head, with the whole body or as much of it as is read ahead.
@@ -187,7 +205,6 @@ fn cut_short() -> Disconnect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::FutureExt;
     use tokio::io::AsyncWriteExt;
     use tokio::time::Instant;
 
@@ -220,6 +237,26 @@ mod tests {
         // 15 s, and 4 s for the mebibyte.
         assert_eq!(began.elapsed().as_secs(), 19);
         assert!(budget.frame(WHOLE_POOL).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn it_is_told_whether_a_frame_had_to_be_waited_for() {
+        const ASK: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+        let budget = Arc::new(Budget::new(64 << 20));
+        let (mut peer, source) = tokio::io::duplex(64 << 10);
+        let mut frames = Frames::new(source, budget, 100 << 20);
+        peer.write_all(&[ASK, ASK].concat()).await.expect("room");
+        let mut awaited = Vec::new();
+        for _ in 0..2 {
+            awaited.push(frames.next().await.expect("a frame").expect("a frame"));
+        }
+        let (third, sent) = tokio::join!(frames.next(), peer.write_all(&ASK));
+        sent.expect("room");
+        awaited.push(third.expect("a frame").expect("a frame"));
+
+        let awaited: Vec<bool> = awaited.iter().map(|frame| frame.is_awaited).collect();
+
+        assert_eq!(awaited, [false, false, true]);
     }
 
     #[tokio::test(start_paused = true)]

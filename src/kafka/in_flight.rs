@@ -9,7 +9,7 @@ use super::error::Disconnect;
 use super::frame::Frame;
 use super::reply::{Answer, Reply, Respond};
 use super::shape;
-use crate::store::View;
+use crate::store::{Caller, View};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
@@ -58,6 +58,12 @@ impl InFlight {
     }
 
     pub fn begin(&mut self, cx: Cx, frame: Frame) {
+        // A peer that sends one request after the other is about to be read from again.
+        let caller = match frame.is_awaited && self.replies.is_empty() {
+            true => Caller::Waits,
+            false => Caller::GoesOn,
+        };
+        let cx = Cx { caller, ..cx };
         self.placing = Some(handle(cx, frame, self.queued_bytes.clone()).boxed());
     }
 
@@ -92,7 +98,9 @@ async fn handle(
     frame: Frame,
     queued_bytes: Arc<AtomicUsize>,
 ) -> Result<Pending, Disconnect> {
-    let Frame { head, body, held } = frame;
+    let Frame {
+        head, body, held, ..
+    } = frame;
     if apis::is_unreadable(&head) {
         let answer = api_versions::unsupported().respond(head.response(0));
         let reply = Reply::Now(answer);

@@ -7,8 +7,8 @@ use super::error::ApiError;
 use super::routing;
 use super::sequence::SequenceNumber;
 use crate::store::{
-    AppendTimes, BatchBuilder, HEADER_BYTES, NewBatch, NewValue, PartitionId, Placed, Shard,
-    ShardNumber, StoreError, Stream,
+    AppendTimes, BatchBuilder, Caller, HEADER_BYTES, NewBatch, NewValue, PartitionId, Placed,
+    Shard, ShardNumber, StoreError, Stream,
 };
 use std::collections::HashMap;
 
@@ -242,7 +242,7 @@ pub async fn append(cx: &Cx, packed: Packed) -> Result<Stored, StoreError> {
         shards.push(shard);
         batches.push(new);
     }
-    let placed = cx.store.append_and_wait(batches).await;
+    let placed = cx.store.append(batches, Caller::Waits).await;
     let stored = shards.into_iter().zip(placed).map(|(shard, placed)| {
         let Placed { base, arrival, .. } = placed?;
         let first = SequenceNumber::of_record(&shard, base, arrival);

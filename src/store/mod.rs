@@ -36,7 +36,7 @@ pub use ids::{
     StreamId, Timestamp,
 };
 pub use lease::NewCommit;
-pub use partition::{NewBatch, Partition};
+pub use partition::{Caller, NewBatch, Partition};
 #[cfg(test)]
 pub use record::{Header, Record};
 pub use record::{RecordView, Undecodable};

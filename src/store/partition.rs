@@ -23,6 +23,16 @@ pub struct NewBatch {
     pub times: AppendTimes,
 }
 
+/// What the task that appends does until its batches are durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// Something else.
+    #[default]
+    GoesOn,
+    /// Nothing: its thread may as well take them to the disk.
+    Waits,
+}
+
 impl View {
     /// One partition of a stream.
     pub fn partition(
@@ -51,17 +61,15 @@ impl View {
     pub fn append(
         &self,
         batches: Vec<NewBatch>,
+        caller: Caller,
     ) -> impl Future<Output = Vec<Result<Placed, StoreError>>> + use<> {
         let count = batches.len();
-        let answer = self.engine().commit(atoms(batches));
+        let atoms = atoms(batches);
+        let answer = match caller {
+            Caller::GoesOn => self.engine().commit(atoms),
+            Caller::Waits => self.engine().commit_and_wait(atoms),
+        };
         placed_each(answer, count)
-    }
-
-    /// The same for a request that does nothing else until all is durable.
-    pub async fn append_and_wait(&self, batches: Vec<NewBatch>) -> Vec<Result<Placed, StoreError>> {
-        let count = batches.len();
-        let answer = self.engine().commit_and_wait(atoms(batches));
-        placed_each(answer, count).await
     }
 
     /// A partition that was found before; it may be gone by now.

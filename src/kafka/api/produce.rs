@@ -38,7 +38,7 @@ pub async fn handle(cx: &Cx, request: ProduceRequest, version: i16) -> Reply<Pro
     let admitted = cx.store.admit(bytes).await;
     let count = batches.len();
     // Their places are taken here, all at once; the rest is waiting for the disk.
-    let appended = admitted.map(|()| cx.store.append(batches));
+    let appended = admitted.map(|()| cx.store.append(batches, cx.caller));
     Reply::later(async move {
         let outcomes = match appended {
             Ok(appended) => appended.await,

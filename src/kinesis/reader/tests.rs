@@ -4,8 +4,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::kinesis::page::tests::values;
 use crate::store::{
-    AppendTimes, Batch, BatchBuilder, Memory, NewBatch, NewStream, Settings, Shard, Store, Stream,
-    Timestamp, View,
+    AppendTimes, Batch, BatchBuilder, Caller, Memory, NewBatch, NewStream, Settings, Shard, Store,
+    Stream, Timestamp, View,
 };
 
 struct Fixture {
@@ -57,7 +57,7 @@ impl Fixture {
             times: AppendTimes::Created,
         };
         self.view
-            .append(vec![new])
+            .append(vec![new], Caller::GoesOn)
             .await
             .remove(0)
             .expect("it is stored");
@@ -143,7 +143,11 @@ async fn open_batches_are_bounded_by_what_their_windows_hold() {
             batch: packed(40, 1_000_000),
             times: AppendTimes::Created,
         };
-        let stored = fixture.view.append(vec![new]).await.remove(0);
+        let stored = fixture
+            .view
+            .append(vec![new], Caller::GoesOn)
+            .await
+            .remove(0);
         stored.expect("it is stored");
     }
     let kept = || {

@@ -7,7 +7,7 @@ use crate::store::batch::Batch;
 use crate::store::catalog::NewStream;
 use crate::store::engine::{AppendTimes, Memory};
 use crate::store::lease::NewCommit;
-use crate::store::partition::NewBatch;
+use crate::store::partition::{Caller, NewBatch};
 use crate::store::stream::Stream;
 use bytes::Bytes;
 
@@ -62,7 +62,7 @@ impl Fixture {
             batch: Batch::trusted(bytes.into()),
             times: AppendTimes::Kept,
         };
-        let placed = self.store.view().append(vec![new]).await;
+        let placed = self.store.view().append(vec![new], Caller::GoesOn).await;
         assert!(placed[0].is_ok());
     }
 
