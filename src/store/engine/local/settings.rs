@@ -30,7 +30,7 @@ impl From<&StoreConfig> for LocalSettings {
             tail_cache_bytes: config.tail_cache_bytes,
             first_segment_bytes: 1 << 20,
             log_segment_bytes: config.log_segment_bytes,
-            adopt_run_bytes_min: 64 << 10,
+            adopt_run_bytes_min: 12 << 10,
             queue_bytes_max: config.queue_bytes_max,
             group_bytes_max: 8 << 20,
         }

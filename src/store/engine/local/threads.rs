@@ -10,7 +10,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 /// Full segments that wait to be kept as they are before that no longer gives way to producers.
-const BACKLOG_SEGMENTS_MAX: usize = 4;
+const BACKLOG_SEGMENTS_MAX: usize = 2;
 /// How often it is looked whether there is anything to tidy up, and how long folding gives way.
 const TIDY: Duration = Duration::from_millis(1000);
 const GIVE_WAY: Duration = Duration::from_millis(20);
