@@ -20,6 +20,11 @@ mod table;
 use anyhow::{Result, bail};
 use options::Options;
 
+/// Also what librdkafka allocates: with the C library's allocator its two threads wait for each
+/// other at every message that one makes and the other frees, and that would be measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
