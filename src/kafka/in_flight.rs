@@ -58,7 +58,7 @@ impl InFlight {
     }
 
     pub fn begin(&mut self, cx: Cx, frame: Frame) {
-        // A peer that sends one request after the other is about to be read from again.
+        // What a peer has sent already is read while its earlier requests are on their way.
         let caller = match frame.is_awaited && self.replies.is_empty() {
             true => Caller::Waits,
             false => Caller::GoesOn,

@@ -24,10 +24,9 @@ pub struct NewBatch {
 }
 
 /// What the task that appends does until its batches are durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// Something else.
-    #[default]
     GoesOn,
     /// Nothing: its thread may as well take them to the disk.
     Waits,

@@ -34,13 +34,16 @@ pub fn run(options: &Options) -> Result<()> {
         peer.install(options)
             .with_context(|| format!("installing {}", peer.name()))?;
     }
+    let mut order = peers.clone();
     for round in 0..options.rounds {
         report
             .limits
             .push(limits::measure(&options.data, options.quick)?);
-        for &peer in &peers {
+        for &peer in &order {
             turn(options, peer, round, &rows, &mut report)?;
         }
+        // A host that gets slower or faster meanwhile is to do so for each of them.
+        order.rotate_left(1);
     }
     report.judge(&rows);
     print!("{}", table::text(&report, &rows));

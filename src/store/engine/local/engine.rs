@@ -7,6 +7,7 @@ use super::settings::{LocalSettings, OpenError, Pace};
 use super::shared::{Progress, Queue, Shared};
 use super::threads;
 use crate::clock::Clock;
+use crate::config::Durability;
 use crate::store::engine::{Answer, Atom, BatchInfo, Engine, EngineError, Observed, Read};
 use crate::store::engine::{ReadError, Run, Seek, Status, Watch};
 use crate::store::state::{Entry, Key};
@@ -251,14 +252,17 @@ impl Local {
         }
     }
 
-    /// Makes a lonely commit durable on this thread. Leaving its other tasks to another thread
+    /// Writes a lonely commit on this thread, and syncs it if it is waited for. Leaving its other tasks to another thread
     /// would wake that one for each commit, so it is done only where the disk takes its time or
     /// others may come.
     fn write_alone(&self) {
         let write = || {
             let began = self.shared.clock.instant();
             self.shared.write_queued();
-            self.shared.sync_written();
+            match self.shared.settings.durability {
+                Durability::Disk => drop(self.shared.sync_written()),
+                Durability::Os => drop(self.shared.to_sync.notify_one()),
+            }
             let took = self.shared.clock.instant() - began;
             took <= QUICK_WRITE
         };

@@ -1,11 +1,17 @@
 //! The engine on threads of its own: shared syncs, and what goes on behind the producers.
 
 use super::*;
+use crate::config::Durability;
+use parking_lot::Mutex;
+use std::thread::{self, ThreadId};
 
-/// A file that counts its syncs.
+/// Who has synced a file.
+type Syncs = Arc<Mutex<Vec<ThreadId>>>;
+
+/// A file that notes its syncs.
 struct CountingFile {
     file: Arc<dyn DiskFile>,
-    syncs: Arc<AtomicUsize>,
+    syncs: Syncs,
 }
 
 impl DiskFile for CountingFile {
@@ -18,7 +24,7 @@ impl DiskFile for CountingFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.syncs.lock().push(thread::current().id());
         self.file.sync()
     }
 
@@ -29,6 +35,21 @@ impl DiskFile for CountingFile {
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         self.file.allocate(bytes)
     }
+}
+
+/// An engine on a directory that notes its syncs.
+fn open_counting(dir: &TempDir, settings: LocalSettings) -> (Local, Syncs) {
+    let syncs = Syncs::default();
+    let noted = syncs.clone();
+    let disk = Watched {
+        directory: Directory::lock(dir.path()).unwrap(),
+        opened: move |_: &str, _, file| -> Arc<dyn DiskFile> {
+            let syncs = noted.clone();
+            Arc::new(CountingFile { file, syncs })
+        },
+    };
+    let local = Local::open(Arc::new(disk), Clock::system(), settings, Pace::Threads);
+    (local.unwrap(), syncs)
 }
 
 /// Commits one atom by way of the threads.
@@ -58,19 +79,10 @@ async fn threads_acknowledge_and_stop() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_at_the_same_time_share_their_syncs() {
     let dir = TempDir::new().unwrap();
-    let syncs = Arc::new(AtomicUsize::new(0));
-    let counted = syncs.clone();
-    let disk = Watched {
-        directory: Directory::lock(dir.path()).unwrap(),
-        opened: move |_: &str, _, file| -> Arc<dyn DiskFile> {
-            let syncs = counted.clone();
-            Arc::new(CountingFile { file, syncs })
-        },
-    };
     let large = LocalSettings::from(&StoreConfig::default());
-    let local = Local::open(Arc::new(disk), Clock::system(), large, Pace::Threads).unwrap();
+    let (local, syncs) = open_counting(&dir, large);
     acknowledged(&local, open_partition(P)).await;
-    let before = syncs.load(Ordering::Relaxed);
+    let before = syncs.lock().len();
 
     // Sixty-four producers at a time, each waiting for its answer.
     for _ in 0..20 {
@@ -80,7 +92,7 @@ async fn commits_at_the_same_time_share_their_syncs() {
         }
     }
 
-    let shared = syncs.load(Ordering::Relaxed) - before;
+    let shared = syncs.lock().len() - before;
     println!("{shared} syncs for {} commits", 20 * 64);
     assert!(shared * 8 < 20 * 64, "{shared} syncs");
 }
@@ -125,6 +137,22 @@ async fn a_commit_that_is_waited_for_alone_is_durable_when_the_call_returns() {
     }
     drop(local);
     assert_eq!(open(&dir).status(P).unwrap().high_watermark, Offset(40));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_the_system_may_keep_is_not_synced_by_who_waits_for_it() {
+    let dir = TempDir::new().unwrap();
+    let kept_by_the_system = LocalSettings {
+        durability: Durability::Os,
+        ..LocalSettings::from(&StoreConfig::default())
+    };
+    let (local, syncs) = open_counting(&dir, kept_by_the_system);
+    acknowledged(&local, open_partition(P)).await;
+    for _ in 0..40 {
+        let mut appended = local.commit_and_wait(vec![append(P, 1, b"alone")]);
+        appended.try_recv().unwrap().unwrap()[0].as_ref().unwrap();
+    }
+    assert!(!syncs.lock().contains(&thread::current().id()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
