@@ -252,9 +252,9 @@ impl Local {
         }
     }
 
-    /// Writes a lonely commit on this thread, and syncs it if it is waited for. Leaving its other tasks to another thread
-    /// would wake that one for each commit, so it is done only where the disk takes its time or
-    /// others may come.
+    /// Writes a lonely commit on this thread, and syncs it if it is waited for. Leaving the
+    /// thread's other tasks to another one would wake that one for each commit, so it is done only
+    /// where the disk takes its time or others may come.
     fn write_alone(&self) {
         let write = || {
             let began = self.shared.clock.instant();
