@@ -229,12 +229,11 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::KafkaConfig;
+    use crate::kafka::frame::ASK;
     use crate::store::{Memory, Store};
     use tokio::io::{AsyncReadExt, DuplexStream, duplex};
     use tokio::time::Instant;
 
-    /// ApiVersions of version 0 from a client without a name.
-    const ASK: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
     const IDLE_MS_MAX: u64 = 100_000;
 
     /// One end of a connection that holds so many bytes on their way, and how the other ended.

@@ -24,6 +24,10 @@ const FRAME_MS: u64 = 15_000;
 /// Rate at which the rest of a large frame has to come in.
 const FRAME_BYTES_PER_MS: u64 = 256;
 
+/// ApiVersions of version 0 from a client without a name.
+#[cfg(test)]
+pub const ASK: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+
 /// A request as it arrived.
 #[derive(Debug)]
 pub struct Frame {
@@ -69,19 +73,9 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 
     /// The next frame; `None` when the peer has closed between two of them.
     pub async fn next(&mut self) -> Result<Option<Frame>, Disconnect> {
-        let mut is_awaited = false;
-        if self.ahead.is_empty() {
-            let filled = match self.fill().now_or_never() {
-                Some(filled) => filled?,
-                None => {
-                    is_awaited = true;
-                    self.fill().await?
-                }
-            };
-            if !filled {
-                return Ok(None);
-            }
-        }
+        let Some(is_awaited) = self.first().await? else {
+            return Ok(None);
+        };
         // The first byte is here: from now on the sender is timed.
         let (head, front) = in_time(FRAME_MS, self.front()).await?;
         let (body, held) = match front {
@@ -100,6 +94,21 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             is_awaited,
             held,
         }))
+    }
+
+    /// Has some bytes of the next frame: whether they had to be waited for. `None` at the end of
+    /// the stream.
+    async fn first(&mut self) -> Result<Option<bool>, Disconnect> {
+        if !self.ahead.is_empty() {
+            return Ok(Some(false));
+        }
+        let at_hand = self.fill().now_or_never();
+        let is_awaited = at_hand.is_none();
+        let is_filled = match at_hand {
+            Some(filled) => filled?,
+            None => self.fill().await?,
+        };
+        Ok(is_filled.then_some(is_awaited))
     }
 
     /// The head, with the whole body or as much of it as is read ahead.
@@ -241,7 +250,6 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_told_whether_a_frame_had_to_be_waited_for() {
-        const ASK: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
         let budget = Arc::new(Budget::new(64 << 20));
         let (mut peer, source) = tokio::io::duplex(64 << 10);
         let mut frames = Frames::new(source, budget, 100 << 20);

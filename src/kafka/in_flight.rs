@@ -57,13 +57,12 @@ impl InFlight {
             && self.queued_bytes.load(Ordering::Relaxed) < QUEUED_BYTES_MAX
     }
 
-    pub fn begin(&mut self, cx: Cx, frame: Frame) {
+    pub fn begin(&mut self, mut cx: Cx, frame: Frame) {
         // What a peer has sent already is read while its earlier requests are on their way.
-        let caller = match frame.is_awaited && self.replies.is_empty() {
+        cx.caller = match frame.is_awaited && self.replies.is_empty() {
             true => Caller::Waits,
             false => Caller::GoesOn,
         };
-        let cx = Cx { caller, ..cx };
         self.placing = Some(handle(cx, frame, self.queued_bytes.clone()).boxed());
     }
 

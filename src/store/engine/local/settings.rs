@@ -15,7 +15,7 @@ pub struct LocalSettings {
     pub first_segment_bytes: u64,
     /// Size of the later ones.
     pub log_segment_bytes: u64,
-    /// Mean length of a full segment's runs from which on it is kept as it is.
+    /// Mean length of a full segment's runs from which on it is kept as it is (decision 21).
     pub adopt_run_bytes_min: u64,
     /// Bytes that may wait for the disk before producers are held back.
     pub queue_bytes_max: usize,

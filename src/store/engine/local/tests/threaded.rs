@@ -9,12 +9,12 @@ use std::thread::{self, ThreadId};
 type Syncs = Arc<Mutex<Vec<ThreadId>>>;
 
 /// A file that notes its syncs.
-struct CountingFile {
+struct NotingFile {
     file: Arc<dyn DiskFile>,
     syncs: Syncs,
 }
 
-impl DiskFile for CountingFile {
+impl DiskFile for NotingFile {
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
         self.file.read_at(at, into)
     }
@@ -38,14 +38,14 @@ impl DiskFile for CountingFile {
 }
 
 /// An engine on a directory that notes its syncs.
-fn open_counting(dir: &TempDir, settings: LocalSettings) -> (Local, Syncs) {
+fn open_noting(dir: &TempDir, settings: LocalSettings) -> (Local, Syncs) {
     let syncs = Syncs::default();
     let noted = syncs.clone();
     let disk = Watched {
         directory: Directory::lock(dir.path()).unwrap(),
         opened: move |_: &str, _, file| -> Arc<dyn DiskFile> {
             let syncs = noted.clone();
-            Arc::new(CountingFile { file, syncs })
+            Arc::new(NotingFile { file, syncs })
         },
     };
     let local = Local::open(Arc::new(disk), Clock::system(), settings, Pace::Threads);
@@ -80,7 +80,7 @@ async fn threads_acknowledge_and_stop() {
 async fn commits_at_the_same_time_share_their_syncs() {
     let dir = TempDir::new().unwrap();
     let large = LocalSettings::from(&StoreConfig::default());
-    let (local, syncs) = open_counting(&dir, large);
+    let (local, syncs) = open_noting(&dir, large);
     acknowledged(&local, open_partition(P)).await;
     let before = syncs.lock().len();
 
@@ -146,7 +146,7 @@ async fn a_commit_that_the_system_may_keep_is_not_synced_by_who_waits_for_it() {
         durability: Durability::Os,
         ..LocalSettings::from(&StoreConfig::default())
     };
-    let (local, syncs) = open_counting(&dir, kept_by_the_system);
+    let (local, syncs) = open_noting(&dir, kept_by_the_system);
     acknowledged(&local, open_partition(P)).await;
     for _ in 0..40 {
         let mut appended = local.commit_and_wait(vec![append(P, 1, b"alone")]);
