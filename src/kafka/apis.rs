@@ -2,9 +2,11 @@
 //! all derive from it.
 
 use super::api;
+use super::body::Body;
 use super::cx::Cx;
 use super::error::Disconnect;
 use super::reply::{Answer, Reply, Respond};
+use super::text;
 use super::wire::{Decode, Reader, RequestHead, ResponseHead};
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
@@ -34,7 +36,7 @@ macro_rules! apis {
         pub async fn dispatch(
             cx: &Cx,
             head: RequestHead,
-            body: Bytes,
+            body: Body,
         ) -> Result<Reply<Answer>, Disconnect> {
             let version = head.version;
             let response = head.response(version);
@@ -98,12 +100,16 @@ pub fn is_unreadable(head: &RequestHead) -> bool {
 }
 
 /// Takes the client id and tagged fields off the front of what follows the head.
-pub fn client_id(head: &RequestHead, body: Bytes) -> Result<(Option<StrBytes>, Bytes), Disconnect> {
-    let flexible = head.key.request_header_version(head.version) >= 2;
-    let mut reader = Reader::new(body, flexible);
-    let client_id = reader.client_id()?;
+pub fn client_id(head: &RequestHead, body: Body) -> Result<(Option<StrBytes>, Body), Disconnect> {
+    let mut reader = reader(head, body.rest());
+    let client_id = reader.client_id()?.as_ref().map(text::own);
     reader.tagged_fields()?;
-    Ok((client_id, reader.into_rest()))
+    Ok((client_id, body.read_up_to(reader.rest())))
+}
+
+/// Reads what follows a head.
+pub fn reader(head: &RequestHead, rest: Bytes) -> Reader {
+    Reader::new(rest, head.key.request_header_version(head.version) >= 2)
 }
 
 fn answered<T: Respond + Send + 'static>(reply: Reply<T>, head: ResponseHead) -> Reply<Answer> {

@@ -1,6 +1,8 @@
 //! Frames off a byte stream: a length, the head of a request, and the rest within its bounds.
 
+use super::api::produce;
 use super::apis;
+use super::body::Body;
 use super::budget::Budget;
 use super::error::Disconnect;
 use super::wire::{HEAD_BYTES, LENGTH_BYTES, RequestHead};
@@ -33,7 +35,7 @@ pub const ASK: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
 pub struct Frame {
     pub head: RequestHead,
     /// Everything behind the head.
-    pub body: Bytes,
+    pub body: Body,
     /// Whether nothing of it had arrived when it was asked for.
     pub is_awaited: bool,
     /// The frame's room in the budget; small frames need none.
@@ -49,7 +51,7 @@ impl Frame {
 
 /// What there is of a body before room for it is asked for.
 enum Front {
-    Whole(Bytes),
+    Whole(Body),
     Part { length: usize },
 }
 
@@ -84,7 +86,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
                 // Room for the whole is taken only for a sender that has sent something.
                 let held = self.budget.frame(length).await;
                 let extra = u64::try_from(length).unwrap_or(u64::MAX) / FRAME_BYTES_PER_MS;
-                let body = in_time(FRAME_MS + extra, self.large(length)).await?;
+                let body = in_time(FRAME_MS + extra, self.large(&head, length)).await?;
                 (body, Some(held))
             }
         };
@@ -158,27 +160,39 @@ impl<R: AsyncRead + Unpin> Frames<R> {
     }
 
     /// A frame that is read ahead whole is copied, so that it pins no more than itself.
-    async fn small(&mut self, length: usize) -> Result<Bytes, Disconnect> {
+    async fn small(&mut self, length: usize) -> Result<Body, Disconnect> {
         while self.ahead.len() < length {
             self.fill_more().await?;
         }
         let body = Bytes::copy_from_slice(&self.ahead[..length]);
         self.ahead.advance(length);
-        Ok(body)
+        Ok(body.into())
     }
 
-    async fn large(&mut self, length: usize) -> Result<Bytes, Disconnect> {
-        let mut body = BytesMut::with_capacity(length);
-        body.extend_from_slice(&self.ahead);
+    async fn large(&mut self, head: &RequestHead, length: usize) -> Result<Body, Disconnect> {
+        let berth = match head.key {
+            ApiKey::Produce => produce::berth(head, &self.ahead),
+            _ => None,
+        };
+        let mut memory = match berth {
+            Some((before, berth)) => berth.memory(before, length),
+            None => BytesMut::with_capacity(length),
+        };
+        let at = memory.len();
+        memory.extend_from_slice(&self.ahead);
         self.ahead.clear();
-        while body.len() < length {
-            let missing = length - body.len();
-            let mut rest = (&mut body).limit(missing);
+        while memory.len() < at + length {
+            let missing = at + length - memory.len();
+            let mut rest = (&mut memory).limit(missing);
             if self.source.read_buf(&mut rest).await? == 0 {
                 return Err(cut_short());
             }
         }
-        Ok(body.freeze())
+        let memory = memory.freeze();
+        Ok(match berth {
+            Some((_, berth)) => Body::berthed(memory, at, berth),
+            None => memory.into(),
+        })
     }
 
     async fn fill_more(&mut self) -> Result<(), Disconnect> {

@@ -108,7 +108,7 @@ async fn handle(
     }
     let (client_id, body) = apis::client_id(&head, body)?;
     let elements_max = cx.budget.elements_max();
-    let elements = shape::elements(head.key, head.version, &body, elements_max)?;
+    let elements = shape::elements(head.key, head.version, &body.rest(), elements_max)?;
     let mut decoded = cx.budget.decoded(head.key, body.len(), elements).await;
     let cx = Cx { client_id, ..cx };
     let reply = apis::dispatch(&cx, head, body).await?;

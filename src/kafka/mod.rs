@@ -2,6 +2,7 @@
 
 mod api;
 mod apis;
+mod body;
 mod broker_settings;
 mod budget;
 mod connection;

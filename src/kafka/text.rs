@@ -8,6 +8,11 @@ pub fn name(text: &StrBytes) -> Name {
     Name::from(text.as_str())
 }
 
+/// A copy, for the same reason.
+pub fn own(text: &StrBytes) -> StrBytes {
+    StrBytes::from_string(text.to_string())
+}
+
 pub fn text(name: &str) -> StrBytes {
     StrBytes::from_string(name.to_owned())
 }

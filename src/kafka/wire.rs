@@ -1,5 +1,6 @@
 //! Primitive encodings, request heads and the way from a message to a frame.
 
+use super::body::Body;
 use super::error::Disconnect;
 use super::reply::{Answer, Respond};
 use crate::store::Offset;
@@ -52,12 +53,12 @@ pub struct ResponseHead {
 
 /// A request that can be read from the rest of its frame.
 pub trait Decode: Sized {
-    fn decode(body: Bytes, version: i16) -> Result<Self, Disconnect>;
+    fn decode(body: Body, version: i16) -> Result<Self, Disconnect>;
 }
 
 impl<T: Decodable> Decode for T {
-    fn decode(mut body: Bytes, version: i16) -> Result<T, Disconnect> {
-        Decodable::decode(&mut body, version)
+    fn decode(body: Body, version: i16) -> Result<T, Disconnect> {
+        Decodable::decode(&mut body.rest(), version)
             .map_err(|error| Disconnect::Malformed(error.to_string()))
     }
 }
@@ -202,8 +203,8 @@ impl Reader {
         Ok(())
     }
 
-    pub fn into_rest(self) -> Bytes {
-        self.rest
+    pub fn rest(&self) -> &Bytes {
+        &self.rest
     }
 
     fn string_length(&mut self) -> Result<Option<usize>, Disconnect> {

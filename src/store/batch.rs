@@ -52,10 +52,20 @@ pub enum Malformed {
 
 /// One whole record batch, checked for form: header, length and checksum agree.
 /// Cloning shares the bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Batch {
     bytes: Bytes,
+    /// The same bytes in a berth: with room in front.
+    berthed: Option<Bytes>,
 }
+
+impl PartialEq for Batch {
+    fn eq(&self, other: &Batch) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Batch {}
 
 impl Batch {
     /// Takes `bytes` as exactly one batch, in the order in which Kafka checks it.
@@ -67,7 +77,7 @@ impl Batch {
         if bytes.len() > length {
             return Err(Malformed::Trailing(bytes.len() - length));
         }
-        let batch = Batch { bytes };
+        let batch = Batch::trusted(bytes);
         if batch.magic() != 2 {
             return Err(Malformed::Magic(batch.magic()));
         }
@@ -85,7 +95,38 @@ impl Batch {
     /// Takes bytes that this store wrote and whose checksums the caller has verified or need not.
     pub fn trusted(bytes: Bytes) -> Batch {
         debug_assert!(bytes.len() >= HEADER_BYTES);
-        Batch { bytes }
+        Batch {
+            bytes,
+            berthed: None,
+        }
+    }
+
+    /// The batch whose bytes are the end of `berthed`, in the same memory.
+    pub fn berthed(self, berthed: Bytes) -> Batch {
+        let is_end = berthed.as_ptr_range().end == self.bytes.as_ptr_range().end;
+        Batch {
+            bytes: self.bytes,
+            berthed: Some(berthed).filter(|_| is_end),
+        }
+    }
+
+    pub fn is_berthed(&self) -> bool {
+        self.berthed.is_some()
+    }
+
+    /// The memory that the batch lies in, `front` bytes in front of it included, if there are that
+    /// many and nobody else has a part of it; the batch as it is otherwise.
+    pub fn into_memory(self, front: usize) -> Result<BytesMut, Batch> {
+        let Batch { bytes, berthed } = self;
+        match berthed {
+            Some(berthed) if berthed.len() == front + bytes.len() => {
+                drop(bytes);
+                berthed
+                    .try_into_mut()
+                    .map_err(|berthed| Batch::trusted(berthed.slice(front..)))
+            }
+            _ => Err(Batch::trusted(bytes)),
+        }
     }
 
     /// Total length of the batch that starts at the front of `bytes`, all of which must be there.
@@ -226,9 +267,7 @@ impl Batch {
         let mut bytes = BytesMut::with_capacity(self.bytes.len());
         bytes.extend_from_slice(&self.header_placed_at(base, times));
         bytes.extend_from_slice(&self.bytes[HEADER_BYTES..]);
-        Batch {
-            bytes: bytes.freeze(),
-        }
+        Batch::trusted(bytes.freeze())
     }
 
     /// The checksum after a change of header, without reading the records again: CRC is linear,

@@ -1,6 +1,7 @@
 //! Streams, partitions, shards, batches, leases; knows neither protocol.
 
 mod batch;
+mod berth;
 mod builder;
 mod catalog;
 mod cluster;
@@ -25,6 +26,7 @@ mod varint;
 mod view;
 
 pub use batch::{Batch, Codec, HEADER_BYTES, Malformed};
+pub use berth::Berth;
 pub use builder::{BatchBuilder, NewValue};
 pub use catalog::NewStream;
 pub use engine::Watch;

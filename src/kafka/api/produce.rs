@@ -19,6 +19,7 @@ use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
 };
 use kafka_protocol::protocol::StrBytes;
+pub use request::berth;
 use request::{ProducePartition, ProduceRequest, ProduceTopic};
 use std::sync::Arc;
 
@@ -139,7 +140,7 @@ async fn judge(
         return Err(Code::InvalidTopicException.into());
     }
     let settings = &stream.settings;
-    let batch = check::check(cx, sent.records, settings, version).await?;
+    let batch = check::check(cx, sent, settings, version).await?;
     let times = match settings.is_log_append_time() {
         true => AppendTimes::Appended,
         false => AppendTimes::Kept,

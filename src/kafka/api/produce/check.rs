@@ -1,5 +1,6 @@
 //! What a produced batch is checked for before it is appended, in Kafka's order (spec §2.2).
 
+use super::request::ProducePartition;
 use crate::kafka::budget::{Budget, EXPANDED_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::kafka::cx::Cx;
 use crate::kafka::error::{ApiError, Code};
@@ -48,11 +49,11 @@ pub fn is_transactional(records: Option<&Bytes>) -> bool {
 /// Takes what a client sent for one partition as the one batch it has to be.
 pub async fn check(
     cx: &Cx,
-    records: Option<Bytes>,
+    sent: ProducePartition,
     settings: &Settings,
     version: i16,
 ) -> Result<Batch, Refused> {
-    let bytes = records.unwrap_or_default();
+    let bytes = sent.records.unwrap_or_default();
     check_form(&bytes, version)?;
     check_size(bytes.len(), settings)?;
     let batch = Batch::parse(bytes)?;
@@ -65,7 +66,10 @@ pub async fn check(
     }
     let demands = Demands::of(settings, cx.clock.now());
     check_records(&cx.budget, &batch, demands).await?;
-    Ok(batch)
+    Ok(match sent.berthed {
+        Some(berthed) => batch.berthed(berthed),
+        None => batch,
+    })
 }
 
 fn check_form(bytes: &Bytes, version: i16) -> Result<(), Refused> {

@@ -5,7 +5,7 @@ use super::segment::BLOCK_BYTES;
 use super::settings::OpenError;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +42,15 @@ pub trait DiskFile: Send + Sync + 'static {
     /// the file was opened for that and its file system can.
     fn write_blocks_at(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
         self.write_at(at, blocks)
+    }
+    /// The same for pieces that follow one another, each of them aligned.
+    fn write_pieces_at(&self, at: u64, pieces: &[&[u8]]) -> io::Result<()> {
+        let mut at = at;
+        for piece in pieces {
+            self.write_blocks_at(at, piece)?;
+            at += piece.len() as u64;
+        }
+        Ok(())
     }
     /// Reads like [`DiskFile::write_blocks_at`] writes: what was never in the system's cache need
     /// not go through it.
@@ -210,6 +219,23 @@ impl DiskFile for BlockFile {
 
     fn write_blocks_at(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
         self.direct.write_all_at(blocks, at)
+    }
+
+    fn write_pieces_at(&self, at: u64, pieces: &[&[u8]]) -> io::Result<()> {
+        if let [piece] = pieces {
+            return self.write_blocks_at(at, piece);
+        }
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        let (mut rest, mut at) = (&mut slices[..], at);
+        while !rest.is_empty() {
+            let written = rustix::io::pwritev(&self.direct, rest, at)?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut rest, written);
+            at += written as u64;
+        }
+        Ok(())
     }
 
     fn read_blocks_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {

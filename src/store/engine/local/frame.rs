@@ -1,19 +1,17 @@
 //! A frame is one group of commits as it lies in the log; `docs/formats.md` shows the bytes.
 
-use super::buffers::{Buffers, Filled};
 use super::layout::Layout;
 use super::segment::{LogAt, round_up_to_block, u32_at, u64_at};
 use super::table::{AppendEntry, TableEntry};
 use crate::store::batch;
-use crate::store::engine::sequencer::{Effect, Placement};
-use crate::store::engine::{Atom, BatchInfo, Intent};
+use crate::store::engine::BatchInfo;
+use crate::store::engine::sequencer::Effect;
 use crate::store::{Offset, PartitionId, Position};
-use bytes::BufMut;
 
 pub const HEADER_BYTES: usize = 64;
 const MAGIC: &[u8; 4] = b"BrFr";
 /// Bytes at the front that the checksum does not cover: magic and the checksum itself.
-const CRC_COVERS_FROM: usize = 8;
+pub const CRC_COVERS_FROM: usize = 8;
 
 /// Where a frame goes, and what it says about the log before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +49,6 @@ pub struct FrameRun {
     /// Where the first batch is, from the front of the frame.
     pub start: usize,
     pub batches: Vec<BatchInfo>,
-}
-
-/// A frame ready to be written.
-pub struct Encoded {
-    pub filled: Filled,
-    pub crc: u32,
-    pub runs: Vec<FrameRun>,
 }
 
 /// What a frame's table tells.
@@ -102,7 +93,7 @@ impl FrameHeader {
         })
     }
 
-    fn encode(&self) -> [u8; HEADER_BYTES] {
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..4].copy_from_slice(MAGIC);
         bytes[4..8].copy_from_slice(&self.crc.to_le_bytes());
@@ -134,93 +125,6 @@ impl FrameHeader {
         let covered = covered.and_then(|end| bytes.get(CRC_COVERS_FROM..end));
         covered.is_some_and(|covered| crc32c::crc32c(covered) == self.crc)
     }
-}
-
-/// The most a commit of `atoms` may take in the log, in a frame of its own.
-pub fn bytes_max<'a>(atoms: impl IntoIterator<Item = &'a Atom>) -> u64 {
-    let intents = atoms.into_iter().flatten();
-    let bytes: usize = intents.map(intent_bytes_max).sum();
-    round_up_to_block((HEADER_BYTES + bytes) as u64)
-}
-
-fn intent_bytes_max(intent: &Intent) -> usize {
-    match intent {
-        Intent::Append(append) => AppendEntry::BYTES_MAX + append.batch.bytes().len(),
-        Intent::Put { key, value, .. } => TableEntry::put_bytes(key, value.as_ref()),
-        Intent::Require { .. } => 0,
-        Intent::Open { .. } | Intent::Trim { .. } | Intent::Drop { .. } => TableEntry::SMALL_BYTES,
-    }
-}
-
-/// Builds the frame: the one copy that a batch's bytes go through.
-pub fn encode(place: Place, commits: &[Committed], buffers: &mut Buffers) -> Encoded {
-    let appends: Vec<&Placement> = placements(commits).collect();
-    let headers: Vec<_> = appends
-        .iter()
-        .map(|placement| {
-            placement
-                .batch
-                .header_placed_at(placement.base, placement.times)
-        })
-        .collect();
-    let infos: Vec<BatchInfo> = std::iter::zip(&appends, &headers)
-        .map(|(placement, header)| info(placement, header))
-        .collect();
-    let table = table(commits, &infos, &headers);
-    let body_start = HEADER_BYTES + table.len();
-    let owners = appends.iter().map(|placement| placement.partition);
-    let layout = Layout::of(owners, &infos, body_start);
-    let mut header = FrameHeader {
-        place,
-        crc: 0,
-        table_bytes: u32::try_from(table.len()).expect("a group's table is far below 4 GiB"),
-        body_bytes: layout.body_bytes as u64,
-        entries: u32::try_from(commits.iter().map(|c| c.effects.len()).sum::<usize>())
-            .expect("an entry takes a byte of the table"),
-    };
-    let crc = crc32c::crc32c(&header.encode()[CRC_COVERS_FROM..]);
-    header.crc = crc32c::crc32c_append(crc, &table);
-    let filled = buffers.fill(body_start + layout.body_bytes, |bytes| {
-        bytes.put_slice(&header.encode());
-        bytes.put_slice(&table);
-        for append in &layout.order {
-            bytes.put_slice(&headers[*append]);
-            bytes.put_slice(&appends[*append].batch.bytes()[batch::HEADER_BYTES..]);
-        }
-    });
-    Encoded {
-        filled,
-        crc: header.crc,
-        runs: layout.runs,
-    }
-}
-
-fn table(
-    commits: &[Committed],
-    infos: &[BatchInfo],
-    headers: &[[u8; batch::HEADER_BYTES]],
-) -> Vec<u8> {
-    let mut table = Vec::with_capacity(infos.len() * AppendEntry::BYTES_MAX);
-    let mut appended = std::iter::zip(infos, headers);
-    for commit in commits {
-        let last = commit.effects.len() - 1;
-        for (at, effect) in commit.effects.iter().enumerate() {
-            let entry = match effect {
-                Effect::Append(placement) => {
-                    let (info, header) = appended.next().expect("one for each append");
-                    let producer = placement.batch.producer();
-                    let partition = placement.partition;
-                    TableEntry::Append(AppendEntry::of(partition, info, header, producer))
-                }
-                Effect::Put { key, value } => TableEntry::Put(key.clone(), value.clone()),
-                Effect::Open { partition } => TableEntry::Open(*partition),
-                Effect::Trim { partition, to } => TableEntry::Trim(*partition, *to),
-                Effect::Drop { partition } => TableEntry::Drop(*partition),
-            };
-            entry.encode(at == last, &mut table);
-        }
-    }
-    table
 }
 
 /// Reads the table of a frame whose header has been found to cover it; both are at the front of
@@ -280,38 +184,6 @@ fn check_batch(append: &AppendEntry, bytes: &[u8]) -> Result<(), Bad> {
         return Err("a batch's checksum");
     }
     Ok(())
-}
-
-/// What a group changes besides the batches it adds; those are let go of.
-pub fn changes(commits: Vec<Committed>) -> Vec<Effect> {
-    let effects = commits.into_iter().flat_map(|commit| commit.effects);
-    let is_change = |effect: &Effect| match effect {
-        Effect::Open { .. } | Effect::Trim { .. } | Effect::Drop { .. } => true,
-        Effect::Append(_) | Effect::Put { .. } => false,
-    };
-    effects.filter(is_change).collect()
-}
-
-fn placements(commits: &[Committed]) -> impl Iterator<Item = &Placement> {
-    let effects = commits.iter().flat_map(|commit| &commit.effects);
-    effects.filter_map(|effect| match effect {
-        Effect::Append(placement) => Some(placement),
-        Effect::Put { .. } | Effect::Open { .. } | Effect::Trim { .. } | Effect::Drop { .. } => {
-            None
-        }
-    })
-}
-
-fn info(placement: &Placement, header: &[u8; batch::HEADER_BYTES]) -> BatchInfo {
-    let max_timestamp = header[35..43].try_into().expect("eight bytes are eight");
-    BatchInfo {
-        base: placement.base,
-        next: placement.base.plus(placement.batch.span()),
-        bytes: u32::try_from(placement.batch.bytes().len()).expect("a batch's length is an i32"),
-        arrival: placement.arrival,
-        max_timestamp: crate::store::Timestamp(i64::from_be_bytes(max_timestamp)),
-        named: placement.named,
-    }
 }
 
 /// Whether these bytes are a stored batch with this first offset, by its own checksum.

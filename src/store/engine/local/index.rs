@@ -66,10 +66,13 @@ impl Index {
         }
     }
 
-    /// Makes a durable group visible, and names the partitions whose readers should look again.
-    pub fn publish(&mut self, group: Group) -> Vec<Growth> {
-        let touched = self.show(group.at, &group.segment, group.runs, &group.changes);
-        self.cache.push(group.at, group.filled);
+    /// Makes durable groups visible, and names the partitions whose readers should look again.
+    pub fn publish(&mut self, groups: Vec<Group>) -> Vec<Growth> {
+        let mut touched = Vec::new();
+        for group in groups {
+            touched.extend(self.show(group.at, &group.segment, group.runs, &group.changes));
+            self.cache.push(group.at, group.filled);
+        }
         touched
     }
 

@@ -1,6 +1,7 @@
 //! The writer's side of the log: groups become frames, segments follow one another, syncs make
 //! groups durable and then visible.
 
+use super::assemble;
 use super::buffers::Buffers;
 use super::disk::Disk;
 use super::frame::{self, Place};
@@ -114,7 +115,7 @@ impl Shared {
             return false;
         };
         let mut news = News {
-            group: None,
+            groups: Vec::new(),
             last: None,
             waiting: Vec::with_capacity(taken.queued.len()),
             bytes: 0,
@@ -132,15 +133,11 @@ impl Shared {
         }
         let written = self
             .enter_if_needed(&mut writer, taken.spare)
-            .and_then(|()| {
-                let first = commits[0].position;
-                self.write_frame(&mut writer, commits, first, taken.synced)
-            });
+            .and_then(|()| self.write_frames(&mut writer, assemble::divide(commits), taken.synced));
         match written {
-            Ok(group) => {
-                let segment = group.segment.clone();
-                news.group = Some(group);
-                self.hand_over(&writer, Some(segment), Some(news));
+            Ok(groups) => {
+                news.groups = groups;
+                self.hand_over(&writer, writer.segment.clone(), Some(news));
             }
             Err(error) => {
                 let error = self.fail(&format!("writing the log: {error}"));
@@ -161,11 +158,11 @@ impl Shared {
         let filled = writer.filled;
         let written = self
             .enter_if_needed(&mut writer, taken.spare)
-            .and_then(|()| self.write_frame(&mut writer, Vec::new(), Position(0), taken.synced));
+            .and_then(|()| self.write_frames(&mut writer, vec![Vec::new()], taken.synced));
         match written {
-            Ok(group) => {
+            Ok(_) => {
                 writer.filled = filled;
-                self.hand_over(&writer, Some(group.segment), None);
+                self.hand_over(&writer, writer.segment.clone(), None);
             }
             Err(error) => drop(self.fail(&format!("writing the log: {error}"))),
         }
@@ -182,40 +179,47 @@ impl Shared {
         Ok(())
     }
 
-    fn write_frame(
+    /// Writes frames, each of some commits, one behind the other.
+    fn write_frames(
         &self,
         writer: &mut Writer,
-        commits: Vec<frame::Committed>,
-        first: Position,
+        frames: Vec<Vec<frame::Committed>>,
         synced: LogAt,
-    ) -> io::Result<Group> {
+    ) -> io::Result<Vec<Group>> {
         let segment = writer.segment.clone();
         let segment = segment.expect("a segment was entered before anything is written");
-        let place = Place {
-            salt: segment.header.salt,
-            at: writer.at,
-            durable: synced,
-            first,
-            predecessor_crc: writer.crc,
-        };
-        let encoded = frame::encode(place, &commits, &mut writer.buffers);
-        let bytes = encoded.filled.bytes.clone();
+        let mut groups = Vec::with_capacity(frames.len());
+        let (mut at, mut crc) = (writer.at, writer.crc);
+        for commits in frames {
+            let place = Place {
+                salt: segment.header.salt,
+                at,
+                durable: synced,
+                first: commits.first().map_or(Position(0), |first| first.position),
+                predecessor_crc: crc,
+            };
+            let encoded = assemble::frame(place, commits, &mut writer.buffers);
+            at = LogAt(at.0 + encoded.filled.bytes.len() as u64);
+            crc = encoded.crc;
+            groups.push(Group {
+                at: place.at,
+                filled: encoded.filled,
+                segment: segment.clone(),
+                runs: encoded.runs,
+                changes: encoded.changes,
+            });
+        }
         if self.has_failed() {
             return Err(io::Error::other("the log has failed"));
         }
+        let pieces: Vec<&[u8]> = groups.iter().map(|group| &group.filled.bytes[..]).collect();
         let file_at = segment.file_at(writer.at);
-        segment.file.write_blocks_at(file_at, &bytes)?;
-        writer.at = LogAt(writer.at.0 + bytes.len() as u64);
-        writer.crc = encoded.crc;
+        segment.file.write_pieces_at(file_at, &pieces)?;
+        writer.at = at;
+        writer.crc = crc;
         writer.recorded = synced;
-        writer.filled = writer.at;
-        Ok(Group {
-            at: place.at,
-            filled: encoded.filled,
-            segment,
-            runs: encoded.runs,
-            changes: frame::changes(commits),
-        })
+        writer.filled = at;
+        Ok(groups)
     }
 
     /// Leaves a written group to the sync; if acknowledgements need not wait for that, its news
@@ -286,7 +290,7 @@ impl Shared {
 
     /// Shows a group to readers, then to those who wait for it.
     fn publish(&self, news: News) {
-        let touched = news.group.map(|group| self.index.lock().publish(group));
+        let touched = self.index.lock().publish(news.groups);
         let mut core = self.core.lock();
         let bytes = usize::try_from(news.bytes).unwrap_or(usize::MAX);
         core.queued_bytes = core.queued_bytes.saturating_sub(bytes);
@@ -295,7 +299,7 @@ impl Shared {
         self.progress.send_modify(|progress| {
             progress.durable = progress.durable.max(news.last.unwrap_or_default());
         });
-        self.watchers.wake(touched.into_iter().flatten());
+        self.watchers.wake(touched);
         news.waiting
             .into_iter()
             .for_each(|waiting| waiting.answer());

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod ahead;
+mod assemble;
 mod batch_index;
 mod buffers;
 mod cache;
@@ -36,11 +37,15 @@ mod table;
 mod threads;
 mod upkeep;
 
+pub use assemble::bytes_before_lone_batch;
 pub use disk::Directory;
 #[cfg(test)]
 pub use disk::{Disk, DiskFile, Open};
 pub use engine::Local;
 pub use settings::{LocalSettings, OpenError, Pace};
+
+/// Bytes of a block, as memory is aligned.
+pub const BLOCK_BYTES: usize = segment::BLOCK_BYTES as usize;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! What the engine's threads share: the queue, the log's end, the index of what is durable.
 
+use super::assemble;
 use super::cold::Cold;
 use super::disk::Disk;
-use super::frame::{self, Committed};
+use super::frame::Committed;
 use super::index::{Group, Index};
 use super::log::Writer;
 use super::open::Opened;
@@ -134,7 +135,7 @@ pub struct Written {
 
 /// What becomes visible with a group.
 pub struct News {
-    pub group: Option<Group>,
+    pub groups: Vec<Group>,
     pub last: Option<Position>,
     pub waiting: Vec<Waiting>,
     pub bytes: u64,
@@ -186,7 +187,7 @@ impl Shared {
     /// Sequences `atoms` and queues their effects, which somebody has to write then.
     pub fn commit(&self, atoms: Vec<Atom>) -> (Answer, Queue) {
         let (sender, receiver) = oneshot::channel();
-        let bytes = frame::bytes_max(&atoms);
+        let bytes = assemble::bytes_max(atoms.iter());
         let mut core = self.core.lock();
         if let Some(error) = core.closed() {
             let _ = sender.send(Err(error));
@@ -326,7 +327,7 @@ impl Core {
             Err(_) => {}
         }
         let state = atoms.iter().filter(|atom| !has_append(atom));
-        let fits = match self.room.plan(frame::bytes_max(state), Need::State) {
+        let fits = match self.room.plan(assemble::bytes_max(state), Need::State) {
             Ok(()) => true,
             Err(error) if is_full(&error) => false,
             Err(error) => return Err(error),

@@ -47,7 +47,17 @@ impl AppendEntry {
     /// Then an idempotent producer's numbers: of eight, two and four bytes.
     const PRODUCER_BYTES: usize = 8 + 2 + 4;
     /// The most that it takes.
-    pub const BYTES_MAX: usize = 1 + AppendEntry::PLAIN_BYTES + AppendEntry::PRODUCER_BYTES;
+    pub const BYTES_MAX: usize = AppendEntry::bytes(true);
+
+    /// What it takes, its kind included.
+    pub const fn bytes(is_idempotent: bool) -> usize {
+        let producer = if is_idempotent {
+            AppendEntry::PRODUCER_BYTES
+        } else {
+            0
+        };
+        1 + AppendEntry::PLAIN_BYTES + producer
+    }
 
     pub fn of(
         partition: PartitionId,

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 mod adopted;
+mod berthed;
 mod checkpointed;
 mod cold;
 mod folded;

@@ -1,5 +1,6 @@
 //! Batches with opaque, reproducible contents.
 
+use crate::store::Berth;
 use crate::store::batch::{Batch, HEADER_BYTES, LENGTH_PREFIX_BYTES, ProducerSequence};
 use bytes::{Bytes, BytesMut};
 
@@ -66,8 +67,26 @@ impl Shape {
         bytes[57..61].copy_from_slice(&count.to_be_bytes());
         let crc = crc32c::crc32c(&bytes[21..]);
         bytes[17..21].copy_from_slice(&crc.to_be_bytes());
-        Batch::parse(bytes.freeze()).expect("the suite makes whole batches")
+        match self.seed % 2 {
+            0 => in_berth(&bytes, self.producer.is_some()),
+            _ => Batch::parse(bytes.freeze()).expect("the suite makes whole batches"),
+        }
     }
+}
+
+/// A batch as it lies in memory that the log may write from.
+pub fn in_berth(batch: &[u8], is_idempotent: bool) -> Batch {
+    let before = batch.len() % 300;
+    let berth = Berth::new(is_idempotent);
+    let mut memory = berth.memory(before, before + batch.len());
+    let at = memory.len() + before;
+    memory.resize(at, 0xfb);
+    memory.extend_from_slice(batch);
+    let memory = memory.freeze();
+    let bytes = memory.slice(at..);
+    let berthed = berth.widened(&memory, &bytes).expect("room in front");
+    let batch = Batch::parse(bytes).expect("a whole batch");
+    batch.berthed(berthed)
 }
 
 /// Reproducible bytes.

@@ -4,7 +4,7 @@
 //! `BRAID_SUITE_CASES` raises the number of cases; `BRAID_SUITE_SEED` starts elsewhere.
 
 mod atoms;
-mod bytes;
+pub mod bytes;
 mod callers;
 mod delaying;
 mod faulty;
