@@ -13,6 +13,7 @@ use crate::store::engine::{BatchInfo, ReadError, Status};
 use crate::store::{Offset, PartitionId, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A group as it lies in the log.
 pub struct Group {
@@ -66,12 +67,13 @@ impl Index {
         }
     }
 
-    /// Makes durable groups visible, and names the partitions whose readers should look again.
-    pub fn publish(&mut self, groups: Vec<Group>) -> Vec<Growth> {
+    /// Makes groups visible that are durable by `now`, and names the partitions whose readers
+    /// should look again.
+    pub fn publish(&mut self, groups: Vec<Group>, now: Instant) -> Vec<Growth> {
         let mut touched = Vec::new();
         for group in groups {
             touched.extend(self.show(group.at, &group.segment, group.runs, &group.changes));
-            self.cache.push(group.at, group.filled);
+            self.cache.push(group.at, group.filled, now);
         }
         touched
     }

@@ -290,7 +290,7 @@ impl Shared {
 
     /// Shows a group to readers, then to those who wait for it.
     fn publish(&self, news: News) {
-        let touched = self.index.lock().publish(news.groups);
+        let touched = self.index.lock().publish(news.groups, self.clock.instant());
         let mut core = self.core.lock();
         let bytes = usize::try_from(news.bytes).unwrap_or(usize::MAX);
         core.queued_bytes = core.queued_bytes.saturating_sub(bytes);
