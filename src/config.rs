@@ -110,8 +110,8 @@ settings! {
         "durability" durability: Durability = Durability::Disk;
 
         /// Newest bytes of the log that are kept in memory for readers, or two segments while
-        /// segments are folded. While all of it would be replaced within a second, twice as much
-        /// is kept as readers look back, and 8 MiB at least.
+        /// segments are folded. While all of it would be replaced within a quarter of a second,
+        /// twice as much is kept as readers look back, and 8 MiB at least.
         "tail-cache-bytes" tail_cache_bytes: usize = 32 * MIB, in MIB..=65_536 * MIB;
 
         /// Bytes of a log segment once the data directory has outgrown its first, small one.

@@ -1,7 +1,8 @@
 //! The tail cache: the newest bytes of the log as whole groups, whatever partition they are of.
 //!
-//! While so much is written that all of it would be replaced within a second, it keeps only twice
-//! as much as readers look back: memory that is soon used again is still in the processor's caches.
+//! While so much is written that all of it would be replaced within a quarter of a second, it keeps
+//! only twice as much as readers look back: memory that is soon used again is still in the
+//! processor's caches.
 
 use super::buffers::Filled;
 use super::segment::LogAt;
@@ -18,7 +19,7 @@ const EVICTED_MAX: usize = 16;
 /// What is kept, if that may be kept, for readers to come.
 const BYTES_MIN: usize = 8 << 20;
 /// Time within which as much must have been written as may be kept.
-const FAST: Duration = Duration::from_secs(1);
+const FAST: Duration = Duration::from_millis(250);
 /// Places of that stretch whose time is known.
 const MARKS: usize = 8;
 
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_that_may_be_kept_is_kept_unless_it_is_replaced_within_a_second() {
+    async fn all_that_may_be_kept_is_kept_unless_it_is_soon_replaced() {
         let mut cache = TailCache::new(32 * MIB);
         write(&mut cache, 32, 1).await;
         assert_eq!(cache.bytes, 32 * MIB);
