@@ -171,7 +171,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 
     async fn large(&mut self, head: &RequestHead, length: usize) -> Result<Body, Disconnect> {
         let berth = match head.key {
-            ApiKey::Produce => produce::berth(head, &self.ahead),
+            ApiKey::Produce => produce::berth(head, length, &self.ahead),
             _ => None,
         };
         let mut memory = match berth {

@@ -5,7 +5,7 @@
 //! log puts in front of it. What is in front while it comes in has been read by the time the log
 //! writes over it.
 
-use super::engine::{BLOCK_BYTES, bytes_before_lone_batch};
+use super::engine::{ALIGNMENT, aligned, bytes_before_lone_batch};
 use bytes::{Bytes, BytesMut};
 
 /// Where in a block a batch begins.
@@ -25,14 +25,11 @@ impl Berth {
     /// Memory that takes `bytes` more without moving; what is put into it from its `before`th byte
     /// on is the batch. It holds some bytes already, which mean nothing.
     pub fn memory(self, before: usize, bytes: usize) -> BytesMut {
-        // In front of the batch, from a block's boundary on.
-        let blocks = before.max(self.front).next_multiple_of(BLOCK_BYTES);
+        // Whole blocks, of which the last ones begin with what the log puts in front.
+        let blocks = before.max(self.front).next_multiple_of(ALIGNMENT);
         let held = blocks + self.front - before;
-        // Before the first boundary, and what fills up the last block.
-        let spare = 2 * BLOCK_BYTES;
-        let mut memory = BytesMut::with_capacity(held + bytes + spare);
-        let past = memory.as_ptr().addr() % BLOCK_BYTES;
-        memory.resize(held + (BLOCK_BYTES - past) % BLOCK_BYTES, 0);
+        let mut memory = aligned(held + bytes);
+        memory.resize(held, 0);
         memory
     }
 
@@ -60,7 +57,7 @@ mod tests {
                 let memory = memory.freeze();
                 let batch = memory.slice(at + before..);
                 let wide = berth.widened(&memory, &batch).expect("room in front");
-                assert_eq!(wide.as_ptr().addr() % BLOCK_BYTES, 0, "{before}");
+                assert_eq!(wide.as_ptr().addr() % ALIGNMENT, 0, "{before}");
                 assert_eq!(wide.len(), berth.front + batch.len());
             }
         }

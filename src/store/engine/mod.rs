@@ -11,7 +11,7 @@ mod shown;
 mod suite;
 mod watchers;
 
-pub use local::{BLOCK_BYTES, bytes_before_lone_batch};
+pub use local::{ALIGNMENT, aligned, bytes_before_lone_batch};
 pub use local::{Directory, Local, LocalSettings, OpenError, Pace};
 #[cfg(test)]
 pub use local::{Disk, DiskFile, Open};

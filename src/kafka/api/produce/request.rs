@@ -6,16 +6,14 @@ use crate::kafka::error::Disconnect;
 use crate::kafka::text;
 use crate::kafka::topic::TopicRef;
 use crate::kafka::wire::{Decode, Reader, RequestHead};
-use crate::store::{Berth, HEADER_BYTES};
-use bytes::{Buf, Bytes};
+use crate::store::{Batch, Berth, HEADER_BYTES};
+use bytes::Bytes;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::StrBytes;
 
 /// Batches from this length on come in where the log can write them from; smaller ones share a
 /// group and its memory.
 const BERTHED_BYTES_MIN: usize = 64 << 10;
-/// Where a batch has its producer's id.
-const PRODUCER_AT: usize = 43;
 
 #[derive(Debug)]
 pub struct ProduceRequest {
@@ -82,15 +80,20 @@ fn partition(body: &Body, reader: &mut Reader) -> Result<ProducePartition, Disco
     })
 }
 
-/// Where a body has the one large batch of a request for one partition, and the berth for it;
+/// Where a body of this length has the one large batch of a request for one partition, and the
+/// berth for it;
 /// `None` if it has another form or its front is too short to tell. Nothing is believed: whether
 /// the batch lies there is seen once all of it is read.
-pub fn berth(head: &RequestHead, front: &[u8]) -> Option<(usize, Berth)> {
+pub fn berth(head: &RequestHead, length: usize, front: &[u8]) -> Option<(usize, Berth)> {
+    if length < BERTHED_BYTES_MIN {
+        return None;
+    }
     let front = Bytes::copy_from_slice(front);
     let mut reader = apis::reader(head, front.clone());
     let at = lone_batch_at(&mut reader, head.version).ok().flatten()?;
-    let mut producer = front.get(at..at + HEADER_BYTES)?.get(PRODUCER_AT..)?;
-    Some((at, Berth::new(producer.get_i64() >= 0)))
+    let header = front.get(at..at + HEADER_BYTES)?;
+    let batch = Batch::trusted(front.slice_ref(header));
+    Some((at, Berth::new(batch.producer().is_some())))
 }
 
 fn lone_batch_at(reader: &mut Reader, version: i16) -> Result<Option<usize>, Disconnect> {
@@ -128,6 +131,9 @@ mod tests {
     use kafka_protocol::messages::ApiKey;
     use std::sync::Arc;
     use tokio::io::AsyncWriteExt;
+
+    /// Where a batch has its producer's id.
+    const PRODUCER_AT: usize = 43;
 
     /// What looks like a batch as far as its producer's id.
     fn batch(bytes: usize, producer: i64) -> Bytes {
@@ -228,14 +234,14 @@ mod tests {
         let sent = frame(9, &[batch(BERTHED_BYTES_MIN, 7)]);
         let head = RequestHead::parse(sent[4..12].try_into().expect("a head")).expect("a head");
         let front = &sent[12..400];
-        assert!(berth(&head, front).is_some());
+        assert!(berth(&head, sent.len(), front).is_some());
         for end in 0..90 {
-            assert_eq!(berth(&head, &front[..end]), None, "{end}");
+            assert_eq!(berth(&head, sent.len(), &front[..end]), None, "{end}");
         }
         for at in 0..front.len() {
             let mut garbled = front.to_vec();
             garbled[at] = 0xff;
-            berth(&head, &garbled);
+            berth(&head, sent.len(), &garbled);
         }
     }
 }

@@ -17,7 +17,8 @@ const SMALL_BYTES: usize = SHARED_BYTES / 4;
 const BESIDES_CACHE_BYTES: usize = 16 << 20;
 /// Idle buffers kept for groups of other sizes.
 const IDLE_MAX: usize = 4;
-const ALIGNMENT: usize = BLOCK_BYTES as usize;
+/// Blocks of the disk, and the memory that is written to it, begin at multiples of this.
+pub const ALIGNMENT: usize = BLOCK_BYTES as usize;
 
 /// Buffers for groups, and those that groups lie in.
 pub struct Buffers {

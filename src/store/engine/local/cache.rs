@@ -93,9 +93,13 @@ impl TailCache {
     /// What is kept now.
     fn bound(&self) -> usize {
         let reach = self.reach.get();
+        let wanted = if self.is_past(reach) {
+            0
+        } else {
+            2 * reach.bytes
+        };
         match self.is_fast {
-            true if self.is_past(reach) => BYTES_MIN.min(self.bytes_max),
-            true => (2 * reach.bytes).max(BYTES_MIN).min(self.bytes_max),
+            true => wanted.max(BYTES_MIN).min(self.bytes_max),
             false => self.bytes_max,
         }
     }

@@ -4,6 +4,7 @@ use super::buffers::zero_blocks;
 use super::segment::BLOCK_BYTES;
 use super::settings::OpenError;
 use rustix::fs::OFlags;
+use rustix::io::{pwritev, retry_on_intr};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -228,7 +229,7 @@ impl DiskFile for BlockFile {
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         let (mut rest, mut at) = (&mut slices[..], at);
         while !rest.is_empty() {
-            let written = rustix::io::pwritev(&self.direct, rest, at)?;
+            let written = retry_on_intr(|| pwritev(&self.direct, rest, at))?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }

@@ -38,14 +38,12 @@ mod threads;
 mod upkeep;
 
 pub use assemble::bytes_before_lone_batch;
+pub use buffers::{ALIGNMENT, aligned};
 pub use disk::Directory;
 #[cfg(test)]
 pub use disk::{Disk, DiskFile, Open};
 pub use engine::Local;
 pub use settings::{LocalSettings, OpenError, Pace};
-
-/// Bytes of a block, as memory is aligned.
-pub const BLOCK_BYTES: usize = segment::BLOCK_BYTES as usize;
 
 #[cfg(test)]
 mod tests;
