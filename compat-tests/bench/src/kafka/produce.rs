@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a full queue is left alone.
-const FULL_WAIT: Duration = Duration::from_millis(1);
+/// How long a full queue, or one that is to become empty, is left alone. The thread sleeps: to poll
+/// for less than a millisecond more is to spin (rdkafka 0.39), on a processor that the server needs.
+const QUEUE_WAIT: Duration = Duration::from_millis(1);
 const FLUSH_WAIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -153,16 +154,30 @@ impl Produce {
                 Ok(()) => sent += 1,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
                     ensure!(Instant::now() < end + FLUSH_WAIT, "the queue stays full");
-                    producer.poll(FULL_WAIT);
+                    producer.poll(Duration::ZERO);
+                    std::thread::sleep(QUEUE_WAIT);
                 }
                 Err((error, _)) => return Err(error.into()),
             }
         }
-        producer.flush(FLUSH_WAIT)?;
+        wait_until_empty(producer)?;
         Ok(Sent {
             records: sent,
             cpu: process::thread_cpu(),
         })
+    }
+}
+
+/// Waits until all is acknowledged. `flush` with a timeout would look only ten times a second.
+fn wait_until_empty(producer: &BaseProducer<Failures>) -> Result<()> {
+    let end = Instant::now() + FLUSH_WAIT;
+    loop {
+        match producer.flush(Duration::ZERO) {
+            Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) if Instant::now() < end => {
+                std::thread::sleep(QUEUE_WAIT);
+            }
+            ended => return Ok(ended?),
+        }
     }
 }
 

@@ -353,6 +353,7 @@ impl Core {
             bytes = whole;
             queued.extend(self.queue.pop_front());
         }
+        self.had_company = queued.len() > 1;
         Some(Taken {
             queued,
             spare,

@@ -70,6 +70,8 @@ pub struct Core {
     /// Calls of `commit` that wait for their answer.
     pub pending: usize,
     pub queued_bytes: usize,
+    /// Whether the newest group was of more than one call.
+    pub had_company: bool,
     /// Everything before this place of the log is synced.
     pub synced: LogAt,
     /// Full segments, oldest first, until they are folded.
@@ -220,7 +222,8 @@ impl Shared {
         let bytes = if has_effects { bytes } else { 0 };
         let is_told = self.settings.durability == Durability::Disk && !core.written.is_empty();
         let queue = match core.pending {
-            0 => Queue::Alone,
+            0 if !core.had_company => Queue::Alone,
+            0 => Queue::Behind,
             _ if is_told || !core.queue.is_empty() => Queue::Following,
             _ => Queue::Behind,
         };
@@ -286,6 +289,7 @@ impl Core {
             written: Vec::new(),
             pending: 0,
             queued_bytes: 0,
+            had_company: false,
             synced,
             sealed: sealed.into(),
             is_adopting: false,
