@@ -1,12 +1,12 @@
 //! What follows the head of a request, and the memory that it lies in.
 
-use crate::store::Berth;
+use crate::store::{Berth, Landed};
 use bytes::Bytes;
 
 /// The rest of a request.
 #[derive(Clone, Debug)]
 pub struct Body {
-    memory: Bytes,
+    memory: Landed,
     /// Where it begins.
     at: usize,
     /// Where the one large batch in it lies, if there is one.
@@ -15,7 +15,7 @@ pub struct Body {
 
 impl Body {
     /// What begins at `at` of `memory`, with a batch in a berth.
-    pub fn berthed(memory: Bytes, at: usize, berth: Berth) -> Body {
+    pub fn berthed(memory: Landed, at: usize, berth: Berth) -> Body {
         Body {
             memory,
             at,
@@ -24,23 +24,23 @@ impl Body {
     }
 
     pub fn len(&self) -> usize {
-        self.memory.len() - self.at
+        self.memory.bytes.len() - self.at
     }
 
     pub fn rest(&self) -> Bytes {
-        self.memory.slice(self.at..)
+        self.memory.bytes.slice(self.at..)
     }
 
     /// The same once all but `rest` of it has been read.
     pub fn read_up_to(self, rest: &Bytes) -> Body {
         Body {
-            at: self.memory.len() - rest.len(),
+            at: self.memory.bytes.len() - rest.len(),
             ..self
         }
     }
 
     /// A part of it with the room that is in front of it in a berth.
-    pub fn widened(&self, part: &Bytes) -> Option<Bytes> {
+    pub fn widened(&self, part: &Bytes) -> Option<Landed> {
         self.berth?.widened(&self.memory, part)
     }
 }
@@ -48,7 +48,7 @@ impl Body {
 impl From<Bytes> for Body {
     fn from(memory: Bytes) -> Body {
         Body {
-            memory,
+            memory: memory.into(),
             at: 0,
             berth: None,
         }

@@ -6,6 +6,7 @@ use super::body::Body;
 use super::budget::Budget;
 use super::error::Disconnect;
 use super::wire::{HEAD_BYTES, LENGTH_BYTES, RequestHead};
+use crate::store::Incoming;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::FutureExt;
 use kafka_protocol::messages::ApiKey;
@@ -176,22 +177,29 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         };
         let mut memory = match berth {
             Some((before, berth)) => berth.memory(before, length),
-            None => BytesMut::with_capacity(length),
+            None => Incoming::Heap(BytesMut::with_capacity(length)),
         };
         let at = memory.len();
-        memory.extend_from_slice(&self.ahead);
+        memory.put(&self.ahead);
         self.ahead.clear();
         while memory.len() < at + length {
             let missing = at + length - memory.len();
-            let mut rest = (&mut memory).limit(missing);
-            if self.source.read_buf(&mut rest).await? == 0 {
+            let read = match &mut memory {
+                Incoming::Heap(memory) => self.source.read_buf(&mut memory.limit(missing)).await?,
+                Incoming::Slot { slot, filled } => {
+                    let read = self.source.read(&mut slot[*filled..][..missing]).await?;
+                    *filled += read;
+                    read
+                }
+            };
+            if read == 0 {
                 return Err(cut_short());
             }
         }
-        let memory = memory.freeze();
+        let memory = memory.land();
         Ok(match berth {
             Some((_, berth)) => Body::berthed(memory, at, berth),
-            None => memory.into(),
+            None => memory.bytes.into(),
         })
     }
 

@@ -3,6 +3,7 @@
 //! Layout and meaning of every field: Kafka's `RecordBatch`, magic 2. The checksum starts after
 //! the leader epoch, so placing a batch (base offset, leader epoch) leaves it valid.
 
+use super::berth::{Landed, Sole};
 use super::crc;
 use super::{Offset, ProducerId, Timestamp};
 use bytes::{Bytes, BytesMut};
@@ -56,7 +57,7 @@ pub enum Malformed {
 pub struct Batch {
     bytes: Bytes,
     /// The same bytes in a berth: with room in front.
-    berthed: Option<Bytes>,
+    berthed: Option<Landed>,
 }
 
 impl PartialEq for Batch {
@@ -102,8 +103,8 @@ impl Batch {
     }
 
     /// The batch whose bytes are the end of `berthed`, in the same memory.
-    pub fn berthed(self, berthed: Bytes) -> Batch {
-        let is_end = berthed.as_ptr_range().end == self.bytes.as_ptr_range().end;
+    pub fn berthed(self, berthed: Landed) -> Batch {
+        let is_end = berthed.bytes.as_ptr_range().end == self.bytes.as_ptr_range().end;
         Batch {
             bytes: self.bytes,
             berthed: Some(berthed).filter(|_| is_end),
@@ -116,14 +117,14 @@ impl Batch {
 
     /// The memory that the batch lies in, `front` bytes in front of it included, if there are that
     /// many and nobody else has a part of it; the batch as it is otherwise.
-    pub fn into_memory(self, front: usize) -> Result<BytesMut, Batch> {
+    pub fn into_memory(self, front: usize) -> Result<Sole, Batch> {
         let Batch { bytes, berthed } = self;
         match berthed {
-            Some(berthed) if berthed.len() == front + bytes.len() => {
+            Some(berthed) if berthed.bytes.len() == front + bytes.len() => {
                 drop(bytes);
                 berthed
-                    .try_into_mut()
-                    .map_err(|berthed| Batch::trusted(berthed.slice(front..)))
+                    .into_sole()
+                    .map_err(|berthed| Batch::trusted(berthed.bytes.slice(front..)))
             }
             _ => Err(Batch::trusted(bytes)),
         }

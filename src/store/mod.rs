@@ -19,6 +19,7 @@ mod records;
 mod retention;
 mod settings;
 mod shard;
+mod slots;
 mod snappy;
 mod state;
 mod stream;
@@ -26,7 +27,7 @@ mod varint;
 mod view;
 
 pub use batch::{Batch, Codec, HEADER_BYTES, Malformed};
-pub use berth::Berth;
+pub use berth::{Berth, Incoming, Landed};
 pub use builder::{BatchBuilder, NewValue};
 pub use catalog::NewStream;
 pub use engine::Watch;

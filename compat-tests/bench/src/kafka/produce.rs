@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a full queue, or one that is to become empty, is left alone. The thread sleeps: to poll
-/// for less than a millisecond more is to spin (rdkafka 0.39), on a processor that the server needs.
+/// How long a full queue, or one that is to become empty, is left alone. The thread sleeps: the
+/// last millisecond of a poll is spent spinning (rdkafka 0.39), on a processor the server needs.
 const QUEUE_WAIT: Duration = Duration::from_millis(1);
 const FLUSH_WAIT: Duration = Duration::from_secs(60);
 

@@ -6,7 +6,7 @@ use crate::kafka::error::Disconnect;
 use crate::kafka::text;
 use crate::kafka::topic::TopicRef;
 use crate::kafka::wire::{Decode, Reader, RequestHead};
-use crate::store::{Batch, Berth, HEADER_BYTES};
+use crate::store::{Batch, Berth, HEADER_BYTES, Landed};
 use bytes::Bytes;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::StrBytes;
@@ -33,7 +33,7 @@ pub struct ProducePartition {
     pub index: i32,
     pub records: Option<Bytes>,
     /// The same with room in front.
-    pub berthed: Option<Bytes>,
+    pub berthed: Option<Landed>,
 }
 
 impl Decode for ProduceRequest {
@@ -210,11 +210,11 @@ mod tests {
                     .remove(0);
                 assert_eq!(partition.records, Some(batch.clone()));
                 let berthed = partition.berthed.expect("a berth");
-                assert_eq!(berthed.as_ptr().addr() % 4096, 0, "{version}");
-                assert!(berthed.ends_with(&batch));
+                assert_eq!(berthed.bytes.as_ptr().addr() % 4096, 0, "{version}");
+                assert!(berthed.bytes.ends_with(&batch));
                 // Nobody else has a part of it once the request has been read.
                 drop(partition.records);
-                assert!(berthed.try_into_mut().is_ok(), "{version}");
+                assert!(berthed.into_sole().is_ok(), "{version}");
             }
         }
     }
@@ -224,7 +224,7 @@ mod tests {
         let large = batch(BERTHED_BYTES_MIN, 7);
         for batches in [vec![batch(5000, 7)], vec![large.clone(), large]] {
             for partition in received(9, &batches).await {
-                assert_eq!(partition.berthed, None);
+                assert!(partition.berthed.is_none());
             }
         }
     }

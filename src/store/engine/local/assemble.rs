@@ -1,14 +1,15 @@
 //! Assembles frames for the log: around a batch that lies in a berth, or in the buffers of groups.
 
-use super::buffers::{self, Buffers, Filled};
+use super::buffers::{Buffers, Filled};
 use super::frame::{CRC_COVERS_FROM, Committed, FrameHeader, FrameRun, HEADER_BYTES, Place};
 use super::layout::Layout;
 use super::segment::round_up_to_block;
 use super::table::{AppendEntry, TableEntry};
 use crate::store::batch::{self, Batch};
+use crate::store::berth::Sole;
 use crate::store::engine::sequencer::{Effect, Placement};
 use crate::store::engine::{Atom, BatchInfo, Intent};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 /// A frame ready to be written.
 pub struct Encoded {
@@ -82,10 +83,12 @@ pub fn frame(place: Place, mut commits: Vec<Committed>, buffers: &mut Buffers) -
     header.crc = crc32c::crc32c_append(crc, &table);
     let filled = match lone_memory(&mut commits, body_start) {
         Some(mut memory) => {
-            memory[..HEADER_BYTES].copy_from_slice(&header.encode());
-            memory[HEADER_BYTES..body_start].copy_from_slice(&table);
-            memory[body_start..][..batch::HEADER_BYTES].copy_from_slice(&headers[0]);
-            buffers::filled_up(memory)
+            let bytes = memory.bytes();
+            bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
+            bytes[HEADER_BYTES..body_start].copy_from_slice(&table);
+            bytes[body_start..][..batch::HEADER_BYTES].copy_from_slice(&headers[0]);
+            let (bytes, memory) = memory.filled_up();
+            Filled { bytes, memory }
         }
         None => buffers.fill(body_start + layout.body_bytes, |bytes| {
             let appends: Vec<&Placement> = placements(&commits).collect();
@@ -130,7 +133,7 @@ fn lone_append(commit: &Committed) -> Option<&Placement> {
 }
 
 /// The memory of the only batch, if there is one and it lies in a berth.
-fn lone_memory(commits: &mut [Committed], front: usize) -> Option<BytesMut> {
+fn lone_memory(commits: &mut [Committed], front: usize) -> Option<Sole> {
     let [commit] = commits else {
         return None;
     };
@@ -139,8 +142,8 @@ fn lone_memory(commits: &mut [Committed], front: usize) -> Option<BytesMut> {
         return None;
     };
     let batch = match placement.batch.into_memory(front) {
-        Ok(memory) if buffers::is_fit(&memory) => return Some(memory),
-        Ok(memory) => Batch::trusted(memory.freeze().slice(front..)),
+        Ok(memory) if memory.is_fit() => return Some(memory),
+        Ok(memory) => Batch::trusted(memory.into_bytes().slice(front..)),
         Err(batch) => batch,
     };
     let append = Effect::Append(Placement { batch, ..placement });

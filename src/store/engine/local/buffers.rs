@@ -171,20 +171,6 @@ impl Buffer {
     }
 }
 
-/// Whether memory is aligned, and takes what fills up its last block without moving.
-pub fn is_fit(group: &BytesMut) -> bool {
-    group.as_ptr().addr().is_multiple_of(ALIGNMENT) && group.capacity() >= in_blocks(group.len())
-}
-
-/// A group in memory of its own that is fit for it, filled up like the others.
-pub fn filled_up(mut group: BytesMut) -> Filled {
-    group.resize(in_blocks(group.len()), 0);
-    Filled {
-        memory: group.capacity(),
-        bytes: group.freeze(),
-    }
-}
-
 /// Memory that takes so many bytes and is aligned as long as it is given no more.
 pub fn aligned(bytes: usize) -> BytesMut {
     let mut buffer = Buffer::new(in_blocks(bytes) + ALIGNMENT);

@@ -93,9 +93,10 @@ pub struct Core {
 pub enum Queue {
     /// Nothing that is to be written.
     Unchanged,
-    /// This commit, and nobody else's is on its way to the disk.
+    /// This commit, and nobody else's is on its way to the disk or was with the newest group.
     Alone,
-    /// This commit, behind others that are on their way to the disk; the writer may be idle.
+    /// This commit, with others that are on their way to the disk or soon will be; the writer may
+    /// be idle.
     Behind,
     /// This commit, behind others that are queued or about to be synced: the writer, if it waits,
     /// is told when it can go on.
@@ -373,4 +374,36 @@ impl Core {
 fn has_append(atom: &Atom) -> bool {
     atom.iter()
         .any(|intent| matches!(intent, Intent::Append(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::Directory;
+    use super::super::open::open;
+    use super::*;
+    use crate::config::StoreConfig;
+    use crate::store::{PartitionId, Timestamp};
+    use tempfile::TempDir;
+
+    #[test]
+    fn who_comes_after_a_group_of_several_is_not_taken_for_alone() {
+        let dir = TempDir::new().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(Directory::lock(dir.path()).unwrap());
+        let settings = LocalSettings::from(&StoreConfig::default());
+        let opened = open(&disk, &settings).unwrap();
+        let clock = Clock::fixed(Timestamp(1000));
+        let shared = Shared::new(disk, clock, settings, Pace::Manual, opened);
+        let commit = |partition| {
+            let partition = PartitionId(partition);
+            shared.commit(vec![vec![Intent::Open { partition }]]).1
+        };
+        let write = || assert!(shared.write_queued() && shared.sync_written());
+
+        assert_eq!(commit(1), Queue::Alone);
+        assert_eq!(commit(2), Queue::Following);
+        write();
+        assert_eq!(commit(3), Queue::Behind);
+        write();
+        assert_eq!(commit(4), Queue::Alone);
+    }
 }

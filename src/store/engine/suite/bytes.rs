@@ -80,10 +80,10 @@ pub fn in_berth(batch: &[u8], is_idempotent: bool) -> Batch {
     let berth = Berth::new(is_idempotent);
     let mut memory = berth.memory(before, before + batch.len());
     let at = memory.len() + before;
-    memory.resize(at, 0xfb);
-    memory.extend_from_slice(batch);
-    let memory = memory.freeze();
-    let bytes = memory.slice(at..);
+    memory.put(&vec![0xfb; before]);
+    memory.put(batch);
+    let memory = memory.land();
+    let bytes = memory.bytes.slice(at..);
     let berthed = berth.widened(&memory, &bytes).expect("room in front");
     let batch = Batch::parse(bytes).expect("a whole batch");
     batch.berthed(berthed)
