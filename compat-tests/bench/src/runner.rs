@@ -94,15 +94,12 @@ fn turn(
         server.with_context(|| format!("starting {}", peer.name()))
     };
     let mut server = start()?;
-    for (index, row) in rows
-        .iter()
-        .filter(|row| row.peers.contains(&peer))
-        .enumerate()
-    {
+    let mut is_warm = !peer.is_jvm() || options.quick;
+    for row in rows.iter().filter(|row| row.peers.contains(&peer)) {
         let measured = match &row.work {
             Work::Start => idle(options, peer, &server),
             Work::Load(steps) => {
-                if index <= 1 && peer.is_jvm() && !options.quick {
+                if !std::mem::replace(&mut is_warm, true) {
                     warm(&Place::new(options, &server, &data))?;
                 }
                 loaded(&Place::new(options, &server, &data), steps)
