@@ -23,16 +23,17 @@ pub struct Sent {
     pub acknowledged: Option<(i32, u64)>,
 }
 
-/// One record in so many of a writer is long.
+/// One record in so many of a writer is long, by turns as long as these.
 const LONG_EVERY: u64 = 60;
-const LONG_BYTES: usize = 100_000;
+const LONG_BYTES: [usize; 2] = [100_000, 700_000];
 
 impl Sent {
     /// Names the record. Some are long, for what the server does with large batches alone.
     pub fn value(&self) -> String {
         let mut value = format!("{}:{}", self.writer, self.number);
         if self.kind == Kind::Idempotent && self.number % LONG_EVERY == LONG_EVERY - 1 {
-            value.push_str(&"-".repeat(LONG_BYTES));
+            let long = LONG_BYTES[usize::from(self.number / LONG_EVERY % 2 == 1)];
+            value.push_str(&"-".repeat(long));
         }
         value
     }
