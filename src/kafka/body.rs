@@ -14,13 +14,9 @@ pub struct Body {
 }
 
 impl Body {
-    /// What begins at `at` of `memory`, with a batch in a berth.
-    pub fn berthed(memory: Landed, at: usize, berth: Berth) -> Body {
-        Body {
-            memory,
-            at,
-            berth: Some(berth),
-        }
+    /// What begins at `at` of `memory`; there may be a batch in a berth.
+    pub fn new(memory: Landed, at: usize, berth: Option<Berth>) -> Body {
+        Body { memory, at, berth }
     }
 
     pub fn len(&self) -> usize {
@@ -47,10 +43,6 @@ impl Body {
 
 impl From<Bytes> for Body {
     fn from(memory: Bytes) -> Body {
-        Body {
-            memory: memory.into(),
-            at: 0,
-            berth: None,
-        }
+        Body::new(memory.into(), 0, None)
     }
 }

@@ -196,11 +196,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
                 return Err(cut_short());
             }
         }
-        let memory = memory.land();
-        Ok(match berth {
-            Some((_, berth)) => Body::berthed(memory, at, berth),
-            None => memory.bytes.into(),
-        })
+        Ok(Body::new(memory.land(), at, berth.map(|(_, berth)| berth)))
     }
 
     async fn fill_more(&mut self) -> Result<(), Disconnect> {

@@ -7,7 +7,7 @@
 
 use memmap2::{Advice, MmapMut};
 use parking_lot::Mutex;
-use rustix::thread::disable_transparent_huge_pages;
+use rustix::thread::{disable_transparent_huge_pages, transparent_huge_pages_are_disabled};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -18,10 +18,7 @@ const CHUNK_BYTES: usize = 4 * HUGE_PAGE_BYTES;
 /// What the tail cache and the groups on their way to the disk take by default.
 const CHUNKS_MAX: usize = 6;
 
-static SLOTS: Mutex<Slots> = Mutex::new(Slots {
-    idle: Vec::new(),
-    chunks: 0,
-});
+static SLOTS: Mutex<Slots> = Mutex::new(Slots::NONE);
 
 struct Slots {
     idle: Vec<&'static mut [u8]>,
@@ -36,15 +33,23 @@ pub struct Slot(&'static mut [u8]);
 impl Slot {
     /// The slot that was used last, so that its memory is warm; `None` if there is none.
     pub fn take() -> Option<Slot> {
-        let mut slots = SLOTS.lock();
-        if slots.idle.is_empty() && slots.chunks < CHUNKS_MAX {
-            slots.add_chunk();
-        }
-        slots.idle.pop().map(Slot)
+        SLOTS.lock().take().map(Slot)
     }
 }
 
 impl Slots {
+    const NONE: Slots = Slots {
+        idle: Vec::new(),
+        chunks: 0,
+    };
+
+    fn take(&mut self) -> Option<&'static mut [u8]> {
+        if self.idle.is_empty() && self.chunks < CHUNKS_MAX {
+            self.add_chunk();
+        }
+        self.idle.pop()
+    }
+
     fn add_chunk(&mut self) {
         let Some(chunk) = chunk() else {
             self.chunks = CHUNKS_MAX;
@@ -62,11 +67,12 @@ fn chunk() -> Option<MmapMut> {
     let mut chunk = MmapMut::map_anon(CHUNK_BYTES).ok()?;
     chunk.advise(Advice::HugePage).ok()?;
     // The allocator has the process do without them: an idle server would take twice its memory.
+    let are_disabled = transparent_huge_pages_are_disabled().ok()?;
     disable_transparent_huge_pages(false).ok()?;
     for first in (0..CHUNK_BYTES).step_by(HUGE_PAGE_BYTES) {
         chunk[first] = 0;
     }
-    disable_transparent_huge_pages(true).ok()?;
+    disable_transparent_huge_pages(are_disabled).ok()?;
     Some(chunk)
 }
 
@@ -101,27 +107,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_pages_of_their_own_and_come_to_an_end() {
-        let mut taken: Vec<Slot> = std::iter::from_fn(Slot::take).collect();
-        assert!(taken.len() <= CHUNKS_MAX * (CHUNK_BYTES / SLOT_BYTES));
+    fn slots_share_nothing_come_to_an_end_and_the_last_one_is_used_again() {
+        let mut slots = Slots::NONE;
+        let mut taken: Vec<_> = std::iter::from_fn(|| slots.take()).collect();
+        let chunks = if chunk().is_some() { CHUNKS_MAX } else { 0 };
+        assert_eq!(taken.len(), chunks * (CHUNK_BYTES / SLOT_BYTES));
         for (at, slot) in taken.iter_mut().enumerate() {
-            assert_eq!(slot.len(), SLOT_BYTES);
-            assert_eq!(slot.as_ptr().addr() % 4096, 0);
+            assert_eq!((slot.len(), slot.as_ptr().addr() % 4096), (SLOT_BYTES, 0));
             slot.fill(u8::try_from(at).expect("fewer than 256"));
         }
         for (at, slot) in taken.iter().enumerate() {
             assert!(slot.iter().all(|byte| usize::from(*byte) == at));
         }
+        let last = taken.last().map(|slot| slot.as_ptr());
+        slots.idle.append(&mut taken);
+        assert_eq!(slots.take().map(|slot| slot.as_ptr()), last);
     }
 
     #[test]
-    fn a_slot_is_used_again() {
-        // Other tests take slots meanwhile: one of all that there are comes back.
-        let taken: Vec<Slot> = std::iter::from_fn(Slot::take).collect();
-        let places: Vec<_> = taken.iter().map(|slot| slot.as_ptr()).collect();
-        drop(taken);
-        if let Some(again) = Slot::take() {
-            assert!(places.is_empty() || places.contains(&again.as_ptr()));
-        }
+    fn the_process_does_with_or_without_huge_pages_as_before() {
+        let before = transparent_huge_pages_are_disabled().ok();
+        let _chunk = chunk();
+        assert_eq!(transparent_huge_pages_are_disabled().ok(), before);
     }
 }

@@ -81,9 +81,8 @@ fn partition(body: &Body, reader: &mut Reader) -> Result<ProducePartition, Disco
 }
 
 /// Where a body of this length has the one large batch of a request for one partition, and the
-/// berth for it;
-/// `None` if it has another form or its front is too short to tell. Nothing is believed: whether
-/// the batch lies there is seen once all of it is read.
+/// berth for it; `None` if it has another form or its front is too short to tell. Nothing is
+/// believed: whether the batch lies there is seen once all of it is read.
 pub fn berth(head: &RequestHead, length: usize, front: &[u8]) -> Option<(usize, Berth)> {
     if length < BERTHED_BYTES_MIN {
         return None;
