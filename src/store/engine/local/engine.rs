@@ -1,6 +1,7 @@
 //! The local engine as the store sees it.
 
 use super::disk::Disk;
+use super::lonely::Lonely;
 use super::open::open;
 use super::read;
 use super::settings::{LocalSettings, OpenError, Pace};
@@ -16,23 +17,14 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
-
-/// A write and its sync for which a thread of the runtime may keep its other tasks waiting: less
-/// than they may keep each other.
-const QUICK_WRITE: Duration = Duration::from_micros(500);
-/// So many quick commits in a row tell that nobody else is at it: two that take turns would only
-/// keep each other from sharing syncs.
-const ALONE_MIN: u32 = 16;
 
 /// One shared write-ahead log on a local disk, folded later by partition.
 pub struct Local {
     shared: Arc<Shared>,
-    /// Commits in a row that met nobody else's and took no longer than [`QUICK_WRITE`].
-    quick_alone: AtomicU32,
+    lonely: Lonely,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -54,7 +46,7 @@ impl Local {
         };
         Ok(Local {
             shared,
-            quick_alone: AtomicU32::new(0),
+            lonely: Lonely::default(),
             threads,
         })
     }
@@ -123,7 +115,7 @@ impl Engine for Local {
     fn commit_and_wait(&self, atoms: Vec<Atom>) -> Answer {
         let (answer, queued) = self.shared.commit(atoms);
         if let Queue::Behind | Queue::Following = queued {
-            self.quick_alone.store(0, Ordering::Relaxed);
+            self.lonely.met();
         }
         match queued {
             Queue::Unchanged | Queue::Following => {}
@@ -256,6 +248,7 @@ impl Local {
     /// thread's other tasks to another one would wake that one for each commit, so it is done only
     /// where the disk takes its time or others may come.
     fn write_alone(&self) {
+        let begun = self.lonely.begin();
         let write = || {
             let began = self.shared.clock.instant();
             self.shared.write_queued();
@@ -264,24 +257,13 @@ impl Local {
                 Durability::Os => drop(self.shared.to_sync.notify_one()),
             }
             let took = self.shared.clock.instant() - began;
-            took <= QUICK_WRITE
+            self.lonely.end(&begun, took);
         };
         let has_others = Handle::try_current().is_ok_and(|it| it.metrics().num_workers() > 1);
-        let before = self.quick_alone.load(Ordering::Relaxed);
-        let is_quick = match has_others && before >= ALONE_MIN {
+        match has_others && begun.is_quick {
             true => write(),
             false => tokio::task::block_in_place(write),
-        };
-        let now = if is_quick {
-            before.saturating_add(1)
-        } else {
-            0
-        };
-        // Somebody may have come meanwhile.
-        let relaxed = Ordering::Relaxed;
-        let _ = self
-            .quick_alone
-            .compare_exchange(before, now, relaxed, relaxed);
+        }
     }
 
     /// Whether this thread may wait for the disk: others of its runtime go on meanwhile.

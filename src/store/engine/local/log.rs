@@ -9,6 +9,7 @@ use super::index::Group;
 use super::room::{Need, Spare};
 use super::segment::{BLOCK_BYTES, LogAt, Segment, SegmentHeader};
 use super::shared::{Core, News, Queued, Sealed, Shared, Written};
+use super::zeros::Zeros;
 use crate::config::Durability;
 use crate::store::Position;
 use std::io;
@@ -30,6 +31,7 @@ pub struct Writer {
     /// Size of segments to come.
     pub segment_bytes: u64,
     pub buffers: Buffers,
+    pub zeros: Zeros,
 }
 
 impl Writer {
@@ -67,6 +69,7 @@ impl Writer {
             salt: new_salt(),
             ..self.next_header()
         };
+        self.zeros.enter(spare.written_to());
         let entered = start_segment(disk, spare, header)?;
         self.next_sequence += 1;
         let left = self.segment.replace(Arc::new(entered));
@@ -212,8 +215,11 @@ impl Shared {
         if self.has_failed() {
             return Err(io::Error::other("the log has failed"));
         }
-        let pieces: Vec<&[u8]> = groups.iter().map(|group| &group.filled.bytes[..]).collect();
-        let file_at = segment.file_at(writer.at);
+        let takes = segment.file_at(writer.at)..segment.file_at(at);
+        let file_at = takes.start;
+        let zeros = writer.zeros.behind(takes, segment.bytes);
+        let filled = groups.iter().map(|group| &group.filled.bytes[..]);
+        let pieces: Vec<&[u8]> = filled.chain(zeros).collect();
         segment.file.write_pieces_at(file_at, &pieces)?;
         writer.at = at;
         writer.crc = crc;

@@ -21,6 +21,7 @@ mod frame;
 mod index;
 mod layout;
 mod log;
+mod lonely;
 mod open;
 mod read;
 mod read_memory;
@@ -36,6 +37,7 @@ mod span;
 mod table;
 mod threads;
 mod upkeep;
+mod zeros;
 
 pub use assemble::bytes_before_lone_batch;
 pub use buffers::{ALIGNMENT, aligned};

@@ -13,6 +13,7 @@ use super::segment::{checkpoint_name, log_name, number_in};
 use super::settings::{LocalSettings, OpenError};
 use super::shared::Core;
 use super::upkeep::Upkeep;
+use super::zeros::Zeros;
 use crate::store::PartitionId;
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -56,6 +57,7 @@ pub fn open(disk: &Arc<dyn Disk>, settings: &LocalSettings) -> Result<Opened, Op
         next_sequence,
         segment_bytes: settings.log_segment_bytes,
         buffers: Buffers::new(settings.tail_cache_bytes),
+        zeros: Zeros::default(),
     };
     let room = Room::new(disk.clone(), settings, spares, next_number);
     let newest_data = names
@@ -248,7 +250,12 @@ fn list_spares(disk: &dyn Disk, names: &[String]) -> io::Result<(VecDeque<Spare>
             continue;
         }
         let name = name.clone();
-        spares.push_back(Spare { name, file, bytes });
+        spares.push_back(Spare {
+            name,
+            file,
+            bytes,
+            is_written: false,
+        });
     }
     Ok((spares, next_number))
 }

@@ -17,12 +17,22 @@ pub struct Spare {
     pub name: String,
     pub file: Arc<dyn DiskFile>,
     pub bytes: u64,
+    /// Whether its blocks are known to have been written before.
+    pub is_written: bool,
 }
 
 impl Spare {
     /// What frames may take in it.
     pub fn capacity(&self) -> u64 {
         self.bytes - BLOCK_BYTES
+    }
+
+    /// How far its blocks have been written by the time frames go into it.
+    pub fn written_to(&self) -> u64 {
+        match self.is_written {
+            true => self.bytes,
+            false => BLOCK_BYTES,
+        }
     }
 }
 
@@ -229,7 +239,12 @@ pub fn make_spare(disk: &dyn Disk, name: String, bytes: u64) -> io::Result<Spare
         let _ = disk.remove(&name);
         return Err(error);
     }
-    Ok(Spare { name, file, bytes })
+    Ok(Spare {
+        name,
+        file,
+        bytes,
+        is_written: false,
+    })
 }
 
 /// Whether there is no room now, which passes. Descriptors count: connections may have taken all

@@ -154,6 +154,7 @@ impl Shared {
                 name,
                 file: segment.file.clone(),
                 bytes: segment.bytes,
+                is_written: true,
             });
         }
         if spares.is_empty() {
@@ -235,5 +236,8 @@ fn zero_filled(
         let _ = disk.remove(&spare.name);
         return Err(error);
     }
-    Ok(spare)
+    Ok(Spare {
+        is_written: true,
+        ..spare
+    })
 }
