@@ -64,7 +64,7 @@ impl Shared {
         let run = |summary| DataRun::new(data.clone(), summary);
         let runs = footer.runs.into_iter().map(run).collect();
         drop(found);
-        self.exchange(segment, runs);
+        self.exchange(upkeep, sealed, runs);
         self.core.lock().sealed.pop_front();
         upkeep.adopted += 1;
         Ok(())

@@ -148,6 +148,11 @@ impl TailCache {
         true
     }
 
+    /// Where the oldest group starts: all from there on are here.
+    pub fn oldest(&self) -> LogAt {
+        self.groups.front().map_or(LogAt(u64::MAX), |(at, _)| *at)
+    }
+
     /// The group that starts at `at`, if it has not left yet, for somebody who reads it.
     pub fn get(&self, at: LogAt) -> Option<&Bytes> {
         self.note(at);

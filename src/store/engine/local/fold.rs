@@ -27,6 +27,7 @@ impl Shared {
         if self.has_failed() {
             return false;
         }
+        self.cool(&mut upkeep);
         let folded = match self.foldable() {
             Some(sealed) => {
                 upkeep.idle_looks = 0;
@@ -89,7 +90,7 @@ impl Shared {
             copied => copied?,
         };
         drop(found);
-        self.exchange(&sealed.segment, runs);
+        self.exchange(upkeep, &sealed, runs);
         self.keep_in_memory(Some(sealed.end));
         self.core.lock().sealed.pop_front();
         upkeep.folded.push(sealed);

@@ -5,7 +5,8 @@ use super::cache::Unfolded;
 use super::data::{DataRun, DataSegment};
 use super::index::{Index, TailRun};
 use super::segment::{LogAt, Segment};
-use super::shared::Shared;
+use super::shared::{Sealed, Shared};
+use super::upkeep::Upkeep;
 use crate::store::PartitionId;
 use bytes::Bytes;
 use parking_lot::MutexGuard;
@@ -72,7 +73,8 @@ impl Shared {
 
     /// Lets readers find in data segments, in `runs` by partition and offset, what they found in
     /// the oldest segment of the log until now.
-    pub fn exchange(&self, segment: &Arc<Segment>, runs: Vec<Arc<DataRun>>) {
+    pub fn exchange(&self, upkeep: &mut Upkeep, sealed: &Sealed, runs: Vec<Arc<DataRun>>) {
+        let segment = &sealed.segment;
         let holders = self.index.lock().holders(segment);
         let mut runs = runs.into_iter().peekable();
         self.for_some(&holders, |index, partition| {
@@ -83,6 +85,15 @@ impl Shared {
         });
         debug_assert!(runs.next().is_none(), "whoever has runs is a holder");
         self.index.lock().end_segment(segment);
+        upkeep.warm.push_back((sealed.end, holders));
+    }
+
+    /// Lets go of what is known of folded segments that are no longer in memory.
+    pub fn cool(&self, upkeep: &mut Upkeep) {
+        let oldest = self.index.lock().cache.oldest();
+        while let Some((_, partitions)) = upkeep.warm.pop_front_if(|(end, _)| *end <= oldest) {
+            self.for_some(&partitions, |index, partition| index.cool(partition));
+        }
     }
 
     /// Visits partitions, some under each hold of the index.

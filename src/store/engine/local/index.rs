@@ -7,6 +7,7 @@ use super::cache::TailCache;
 use super::data::{DataRun, DataSegment};
 use super::frame::FrameRun;
 use super::segment::{LogAt, Segment};
+use super::warm::WarmRuns;
 use crate::store::engine::sequencer::{Effect, Tail};
 use crate::store::engine::watchers::Growth;
 use crate::store::engine::{BatchInfo, ReadError, Status};
@@ -44,6 +45,8 @@ pub struct PartitionIndex {
     pub bytes: u64,
     pub folded: VecDeque<Arc<DataRun>>,
     pub tail: VecDeque<TailRun>,
+    /// The newest of those that are folded, as long as their groups are in memory.
+    pub warm: WarmRuns,
 }
 
 /// Consecutive batches in one frame of the log; cloning shares them.
@@ -164,6 +167,7 @@ impl Index {
             bytes: runs.iter().map(|run| run.summary.bytes).sum(),
             folded: runs,
             tail: VecDeque::new(),
+            warm: WarmRuns::default(),
         };
         self.partitions.insert(partition, index);
     }
@@ -212,8 +216,16 @@ impl Index {
     ) {
         let index = self.partitions.get_mut(&partition);
         match index {
-            Some(index) => index.fold(segment, runs),
+            Some(index) => index.fold(segment, runs, self.cache.oldest()),
             None => runs.into_iter().for_each(|run| run.end()),
+        }
+    }
+
+    /// Lets go of a partition's folded runs that are no longer in memory.
+    pub fn cool(&mut self, partition: PartitionId) {
+        let oldest = self.cache.oldest();
+        if let Some(index) = self.partitions.get_mut(&partition) {
+            index.warm.let_go(oldest);
         }
     }
 
@@ -273,10 +285,18 @@ impl PartitionIndex {
         self.folded.iter().for_each(|run| run.end());
     }
 
-    fn fold(&mut self, segment: &Arc<Segment>, runs: impl IntoIterator<Item = Arc<DataRun>>) {
+    fn fold(
+        &mut self,
+        segment: &Arc<Segment>,
+        runs: impl IntoIterator<Item = Arc<DataRun>>,
+        oldest: LogAt,
+    ) {
         let in_it = |run: &mut TailRun| Arc::ptr_eq(&run.segment, segment);
         while let Some(run) = self.tail.pop_front_if(in_it) {
             self.bytes -= run.bytes;
+            if run.group >= oldest {
+                self.warm.add(run);
+            }
         }
         for run in runs {
             if run.summary.next > self.log_start {

@@ -37,6 +37,7 @@ mod span;
 mod table;
 mod threads;
 mod upkeep;
+mod warm;
 mod zeros;
 
 pub use assemble::bytes_before_lone_batch;

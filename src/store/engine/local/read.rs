@@ -9,7 +9,8 @@ use super::cold::Cold;
 use super::data::DataRun;
 use super::disk::DiskFile;
 use super::frame;
-use super::index::{Index, PartitionIndex, TailRun, bytes_of};
+use super::index::{Index, PartitionIndex, bytes_of};
+use super::segment::{LogAt, Segment};
 use super::span::{FileOf, Part, Place, SPAN_BYTES_MAX, Unchecked, chunks_of, read_parts};
 use crate::store::Offset;
 use crate::store::engine::{BatchInfo, Read, ReadError, Run};
@@ -39,7 +40,20 @@ enum First {
 
 enum Piece {
     Folded(Arc<DataRun>),
-    Tail { run: TailRun, cached: Option<Bytes> },
+    Group(InGroup),
+}
+
+/// Consecutive batches in one frame of the log.
+struct InGroup {
+    batches: Arc<[BatchInfo]>,
+    /// Where they are in the frame.
+    start: usize,
+    group: At,
+}
+
+enum At {
+    Memory(Bytes),
+    Log(Arc<Segment>, LogAt),
 }
 
 impl Index {
@@ -63,9 +77,9 @@ impl Index {
                     break;
                 }
                 planned += piece.bytes();
-            } else if let Piece::Tail { run, .. } = &piece {
-                let skipped = run.batches.partition_point(|info| info.next <= read.from);
-                planned = bytes_of(&run.batches[skipped..]);
+            } else if let Piece::Group(InGroup { batches, .. }) = &piece {
+                let skipped = batches.partition_point(|info| info.next <= read.from);
+                planned = bytes_of(&batches[skipped..]);
             }
             pieces.push(piece);
         }
@@ -82,16 +96,35 @@ impl Index {
         partition: &'a PartitionIndex,
         from: Offset,
     ) -> impl Iterator<Item = Piece> + 'a {
-        let folded = partition
-            .folded
-            .partition_point(|run| run.summary.next <= from);
+        let warm = partition.warm.from(from, self.cache.oldest());
+        let folded = match warm.len() {
+            0 => partition
+                .folded
+                .partition_point(|run| run.summary.next <= from),
+            _ => partition.folded.len(),
+        };
         let folded = partition.folded.range(folded..).cloned().map(Piece::Folded);
-        let tail = partition.tail.partition_point(|run| run.next() <= from);
-        let tail = partition.tail.range(tail..).map(|run| Piece::Tail {
-            run: run.clone(),
-            cached: self.cache.get(run.group).cloned(),
+        let warm = warm.map(|run| {
+            let group = self.cache.get(run.group);
+            let group = group.expect("the cache has every group from its oldest on");
+            Piece::Group(InGroup {
+                batches: run.batches.clone(),
+                start: run.start,
+                group: At::Memory(group.clone()),
+            })
         });
-        folded.chain(tail)
+        let tail = partition.tail.partition_point(|run| run.next() <= from);
+        let tail = partition.tail.range(tail..).map(|run| {
+            Piece::Group(InGroup {
+                batches: run.batches.clone(),
+                start: run.start,
+                group: match self.cache.get(run.group) {
+                    Some(group) => At::Memory(group.clone()),
+                    None => At::Log(run.segment.clone(), run.group),
+                },
+            })
+        });
+        folded.chain(warm).chain(tail)
     }
 }
 
@@ -104,14 +137,9 @@ impl Plan {
 
     /// Whether carrying it out reads no file.
     pub fn is_warm(&self) -> bool {
-        let is_warm = |piece: &Piece| {
-            matches!(
-                piece,
-                Piece::Tail {
-                    cached: Some(_),
-                    ..
-                }
-            )
+        let is_warm = |piece: &Piece| match piece {
+            Piece::Folded(_) => false,
+            Piece::Group(found) => matches!(found.group, At::Memory(_)),
         };
         self.pieces.iter().all(is_warm)
     }
@@ -139,12 +167,12 @@ impl Plan {
                     parts.extend(folded_parts(&run, &index, wanted.clone()));
                     (wanted, index.batches.len())
                 }
-                Piece::Tail { run, cached } => {
-                    let wanted = wanted(&run.batches);
+                Piece::Group(found) => {
+                    let wanted = wanted(&found.batches);
                     if !wanted.is_empty() {
-                        parts.push(tail_part(&run, cached, wanted.clone()));
+                        parts.push(found.part(wanted.clone()));
                     }
-                    (wanted, run.batches.len())
+                    (wanted, found.batches.len())
                 }
             };
             if wanted.end < count {
@@ -176,7 +204,7 @@ impl Piece {
     fn bytes(&self) -> u64 {
         match self {
             Piece::Folded(run) => run.summary.bytes,
-            Piece::Tail { run, .. } => run.bytes,
+            Piece::Group(found) => bytes_of(&found.batches),
         }
     }
 }
@@ -198,21 +226,23 @@ fn folded_parts(run: &DataRun, index: &RunIndex, wanted: Range<usize>) -> Vec<Pa
     parts
 }
 
-/// Some batches of the log, from the cache if they are there.
-fn tail_part(run: &TailRun, cached: Option<Bytes>, wanted: Range<usize>) -> Part {
-    let start = run.start as u64 + bytes_of(&run.batches[..wanted.start]);
-    let batches = run.batches[wanted].to_vec();
-    let place = match cached {
-        Some(group) => {
-            let end = start + bytes_of(&batches);
-            Place::Memory(part(&group, start as usize..end as usize))
-        }
-        None => Place::File {
-            file: FileOf::Log(run.segment.clone()),
-            at: run.segment.file_at(run.group) + start,
-        },
-    };
-    Part { batches, place }
+impl InGroup {
+    /// Some of the batches.
+    fn part(&self, wanted: Range<usize>) -> Part {
+        let start = self.start as u64 + bytes_of(&self.batches[..wanted.start]);
+        let batches = self.batches[wanted].to_vec();
+        let place = match &self.group {
+            At::Memory(group) => {
+                let end = start + bytes_of(&batches);
+                Place::Memory(part(group, start as usize..end as usize))
+            }
+            At::Log(segment, group) => Place::File {
+                file: FileOf::Log(segment.clone()),
+                at: segment.file_at(*group) + start,
+            },
+        };
+        Part { batches, place }
+    }
 }
 
 /// A small part is copied: an answer that waits for its reader must not keep a whole group, which

@@ -23,6 +23,7 @@ mod checkpointed;
 mod cold;
 mod folded;
 mod threaded;
+mod warm;
 
 const P: PartitionId = PartitionId(1);
 const Q: PartitionId = PartitionId(2);

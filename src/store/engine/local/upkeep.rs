@@ -8,8 +8,9 @@ use super::room::{Spare, is_full, make_spare};
 use super::segment::{LogAt, checkpoint_name};
 use super::shared::{Sealed, Shared};
 use super::threads::PIECE_BYTES_MAX;
+use crate::store::PartitionId;
 use bytes::BytesMut;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub struct Upkeep {
     pub data: Vec<Arc<DataSegment>>,
     /// Log segments that are folded, until a checkpoint says so.
     pub folded: Vec<Sealed>,
+    /// Where folded segments end of which groups may be in memory, and the partitions in them.
+    pub warm: VecDeque<(LogAt, Vec<PartitionId>)>,
     /// Memory to read a segment into, while there is one to fold.
     pub whole: Option<BytesMut>,
     /// How often in a row there was nothing to fold.

@@ -4,6 +4,15 @@ use super::*;
 
 const PARTITIONS: u64 = 600;
 
+/// A log of which nothing that was folded stays in memory.
+fn open(dir: &TempDir) -> Local {
+    let settings = LocalSettings {
+        tail_cache_bytes: 0,
+        ..settings()
+    };
+    open_with(dir, settings, Pace::Manual).unwrap()
+}
+
 /// A segment that holds records of more partitions than are visited at once.
 fn produce(local: &Local) -> Vec<PartitionId> {
     let partitions: Vec<_> = (1..=PARTITIONS).map(PartitionId).collect();
