@@ -320,8 +320,13 @@ impl TailRun {
     }
 
     pub fn next(&self) -> Offset {
-        self.batches.last().map_or(Offset(0), |info| info.next)
+        next_of(&self.batches)
     }
+}
+
+/// The offset after the last of the batches.
+pub fn next_of(batches: &[BatchInfo]) -> Offset {
+    batches.last().map_or(Offset(0), |info| info.next)
 }
 
 pub fn bytes_of(batches: &[BatchInfo]) -> u64 {

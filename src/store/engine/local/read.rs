@@ -46,6 +46,8 @@ enum Piece {
 /// Consecutive batches in one frame of the log.
 struct InGroup {
     batches: Arc<[BatchInfo]>,
+    /// Of all of them.
+    bytes: u64,
     /// Where they are in the frame.
     start: usize,
     group: At,
@@ -96,7 +98,7 @@ impl Index {
         partition: &'a PartitionIndex,
         from: Offset,
     ) -> impl Iterator<Item = Piece> + 'a {
-        let warm = partition.warm.from(from, self.cache.oldest());
+        let warm = partition.warm.starting_at(from, self.cache.oldest());
         let folded = match warm.len() {
             0 => partition
                 .folded
@@ -109,6 +111,7 @@ impl Index {
             let group = group.expect("the cache has every group from its oldest on");
             Piece::Group(InGroup {
                 batches: run.batches.clone(),
+                bytes: run.bytes,
                 start: run.start,
                 group: At::Memory(group.clone()),
             })
@@ -117,6 +120,7 @@ impl Index {
         let tail = partition.tail.range(tail..).map(|run| {
             Piece::Group(InGroup {
                 batches: run.batches.clone(),
+                bytes: run.bytes,
                 start: run.start,
                 group: match self.cache.get(run.group) {
                     Some(group) => At::Memory(group.clone()),
@@ -204,7 +208,7 @@ impl Piece {
     fn bytes(&self) -> u64 {
         match self {
             Piece::Folded(run) => run.summary.bytes,
-            Piece::Group(found) => bytes_of(&found.batches),
+            Piece::Group(found) => found.bytes,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Runs that were folded while their groups were still in memory. Whoever reads close behind the
 //! log's end is not to wait for the disk because a segment happened to be full.
 
-use super::index::TailRun;
+use super::index::{TailRun, next_of};
 use super::segment::LogAt;
 use crate::store::Offset;
 use crate::store::engine::BatchInfo;
@@ -13,6 +13,7 @@ pub struct WarmRun {
     pub group: LogAt,
     /// Where the run is in the frame.
     pub start: usize,
+    pub bytes: u64,
     pub batches: Arc<[BatchInfo]>,
 }
 
@@ -27,6 +28,7 @@ impl WarmRuns {
         self.0.push_back(WarmRun {
             group: run.group,
             start: run.start,
+            bytes: run.bytes,
             batches: run.batches,
         });
     }
@@ -40,9 +42,12 @@ impl WarmRuns {
     }
 
     /// The runs from this offset on; none if the first of them is in a group before `oldest`.
-    pub fn from(&self, from: Offset, oldest: LogAt) -> impl ExactSizeIterator<Item = &WarmRun> {
-        let next = |run: &WarmRun| run.batches.last().map_or(Offset(0), |info| info.next);
-        let first = self.0.partition_point(|run| next(run) <= from);
+    pub fn starting_at(
+        &self,
+        from: Offset,
+        oldest: LogAt,
+    ) -> impl ExactSizeIterator<Item = &WarmRun> {
+        let first = self.0.partition_point(|run| next_of(&run.batches) <= from);
         let reaches = |run: &WarmRun| {
             let begins = run.batches.first().is_some_and(|info| info.base <= from);
             begins && run.group >= oldest
